@@ -1,0 +1,147 @@
+"""Class tables: the values, names and colours that labels and maps share."""
+
+import colorsys
+import csv
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sscl_geo.errors import LabelError
+
+NODATA = 255
+"""Value of map pixels where the scene has no data; class values stay below it."""
+
+IGNORE_INDEX = 255
+"""Class index of pixels without a label, left out of losses and metrics."""
+
+
+@dataclass(frozen=True)
+class LandCoverClass:
+    """One class of a map.
+
+    Attributes:
+        value: pixel value in label rasters and maps, 0 to 254.
+        name: what a legend shows.
+        color: red, green, blue, each 0 to 255.
+    """
+
+    value: int
+    name: str
+    color: tuple[int, int, int]
+
+    @property
+    def hex_color(self) -> str:
+        """Colour as ``#rrggbb``."""
+        return "#{:02x}{:02x}{:02x}".format(*self.color)
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Classes in the order of a network's outputs: output k predicts ``table[k]``.
+
+    Args:
+        classes: the classes; values must be distinct and between 0 and 254, names distinct.
+
+    Raises:
+        LabelError: if there is no class, or values or names repeat or are out of range.
+    """
+
+    classes: tuple[LandCoverClass, ...]
+
+    def __post_init__(self) -> None:
+        values, names = self.values, self.names
+        if not values:
+            raise LabelError("The class table is empty; give at least one class.")
+        if len(set(values)) < len(values) or len(set(names)) < len(names):
+            raise LabelError("The class table repeats a value or a name; make each one distinct.")
+        bad = [v for v in values if not 0 <= v < NODATA]
+        if bad:
+            raise LabelError(
+                f"Class value {bad[0]} is outside 0 to {NODATA - 1}; renumber the classes "
+                f"({NODATA} marks pixels without data)."
+            )
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[LandCoverClass]:
+        return iter(self.classes)
+
+    def __getitem__(self, index: int) -> LandCoverClass:
+        return self.classes[index]
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Pixel values in output order."""
+        return tuple(c.value for c in self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in output order."""
+        return tuple(c.name for c in self.classes)
+
+    @classmethod
+    def from_values(cls, values: Iterable[int], names: dict[int, str] | None = None) -> "ClassTable":
+        """Table for class values, in ascending order, with names where known and made-up colours.
+
+        Args:
+            values: the class values that occur.
+            names: name of a value; ``class N`` for those without.
+        """
+        names = names or {}
+        ordered = sorted({int(v) for v in values})
+        return cls(
+            tuple(
+                LandCoverClass(v, names.get(v, f"class {v}"), default_color(i))
+                for i, v in enumerate(ordered)
+            )
+        )
+
+    @classmethod
+    def from_csv(cls, path: str | os.PathLike[str]) -> "ClassTable":
+        """Read a table with the columns ``value``, ``name`` and, optionally, ``color`` (#rrggbb).
+
+        Raises:
+            LabelError: if the file is missing or a row cannot be understood.
+        """
+        try:
+            with Path(path).open(encoding="utf-8-sig", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except OSError as error:
+            raise LabelError(f"There is no class table {path}; check the path.") from error
+        return cls(tuple(_parse_row(path, i, row) for i, row in enumerate(rows)))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as :meth:`from_csv` reads it."""
+        from sscl_geo.io.atomic import atomic_path
+
+        with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as f:
+            writer = csv.writer(f)
+            writer.writerow(["value", "name", "color"])
+            writer.writerows([c.value, c.name, c.hex_color] for c in self.classes)
+
+
+def _parse_row(path: object, i: int, row: dict[str, str | None]) -> LandCoverClass:
+    try:
+        value, name = int(row["value"] or ""), (row["name"] or "").strip()
+    except (KeyError, ValueError) as error:
+        raise LabelError(
+            f"Row {i + 1} of {path} has no whole number under 'value' or no 'name'; "
+            "give the columns value,name,color."
+        ) from error
+    color = (row.get("color") or "").strip()
+    if color and not re.fullmatch(r"#?[0-9a-fA-F]{6}", color):
+        raise LabelError(f"Row {i + 1} of {path}: {color!r} is not a colour like #1f78b4; correct it.")
+    digits = color.lstrip("#")
+    rgb = (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)) if digits else None
+    return LandCoverClass(value, name or f"class {value}", rgb or default_color(i))
+
+
+def default_color(index: int) -> tuple[int, int, int]:
+    """Colour of the n-th class where none is given: hues spread by the golden ratio."""
+    hue = (0.33 + index * 0.618033988749895) % 1.0
+    lightness = (0.45, 0.62, 0.34)[index % 3]
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, 0.6)
+    return round(red * 255), round(green * 255), round(blue * 255)

@@ -1,0 +1,1 @@
+"""Lightning data modules for pairs and for labelled patches."""

@@ -1,0 +1,1 @@
+"""TorchGeo datasets: scenes, labels and pairs."""

@@ -1,0 +1,62 @@
+"""Errors and warnings, one class for each thing that can go wrong.
+
+Every message is one sentence that says what is wrong, where, and how to mend it. The command line
+prints that sentence and exits with status 2; Python callers catch :class:`SSCLGeoError` or one of
+its children.
+"""
+
+
+class SSCLGeoError(Exception):
+    """Base of every error that a user can cause."""
+
+
+class SceneError(SSCLGeoError):
+    """A scene is missing, unreadable, not a raster, or has no georeferencing or no valid pixel."""
+
+
+class BandError(SSCLGeoError):
+    """The bands of a scene are not the bands that were asked for or that a bundle was trained on."""
+
+
+class CRSMismatchError(SSCLGeoError):
+    """Two grids that must share a coordinate reference system do not."""
+
+
+class LabelError(SSCLGeoError):
+    """Labels are missing, do not overlap the scene, or hold a class outside the class table."""
+
+
+class SamplingError(SSCLGeoError):
+    """No place in the scenes satisfies what was asked of a patch or a pair."""
+
+
+class BundleError(SSCLGeoError):
+    """A bundle is not a bundle of this package, is damaged, or does not fit what it is used for."""
+
+
+class TrainingError(SSCLGeoError):
+    """Training cannot start or cannot go on with the options given."""
+
+
+class OutputError(SSCLGeoError):
+    """A result cannot be written where it was asked for."""
+
+
+class ConfigError(SSCLGeoError):
+    """An option or a configuration file holds a value that cannot be used."""
+
+
+class SSCLGeoWarning(UserWarning):
+    """Base of every warning of this package."""
+
+
+class SkippedSceneWarning(SSCLGeoWarning):
+    """A scene was left out, with the reason."""
+
+
+class CollapseWarning(SSCLGeoWarning):
+    """The learned features show signs of collapse, with the suspected cause."""
+
+
+class SkippedLabelWarning(SSCLGeoWarning):
+    """Some labels were left out, with the reason."""

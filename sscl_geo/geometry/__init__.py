@@ -1,0 +1,1 @@
+"""Affines, footprints and correspondences between views; no input or output."""

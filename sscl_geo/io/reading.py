@@ -1,0 +1,145 @@
+"""Reading windows of a scene, with a true mask of where there is data."""
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioIOError
+from rasterio.windows import Window
+
+from sscl_geo.errors import BandError, SceneError
+from sscl_geo.io.scene import Scene
+
+
+class Patch(NamedTuple):
+    """Pixels of a window of a scene.
+
+    Attributes:
+        image: float32 of shape (bands, height, width), raw values; 0 where not valid.
+        valid: bool of shape (height, width); True where every band has data.
+    """
+
+    image: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+class SceneReader:
+    """Reads windows of one scene; for one thread at a time.
+
+    The file is opened at the first read, and again in a process that was forked since: a GDAL
+    handle that two processes share returns wrong pixels without an error. A pickled reader carries
+    no handle.
+
+    Args:
+        scene: what to read.
+        bands: names of the bands to read, in this order; all if None.
+
+    Raises:
+        BandError: if the scene has no band of a name that was asked for.
+    """
+
+    def __init__(self, scene: Scene, bands: Sequence[str] | None = None) -> None:
+        self.scene = scene
+        self.bands = tuple(bands) if bands is not None else scene.bands
+        unknown = [band for band in self.bands if band not in scene.bands]
+        if unknown:
+            raise BandError(
+                f"{scene.path} has no band {', '.join(unknown)}; "
+                f"it has {', '.join(scene.bands)}: choose among these."
+            )
+        at = [scene.bands.index(band) for band in self.bands]
+        self._indexes = [scene.indexes[i] for i in at]
+        self._nodata = [scene.nodata[i] for i in at]
+        self._source: rasterio.DatasetReader | None = None
+        self._process = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_source": None, "_process": -1}
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._source is not None and self._process == os.getpid():
+            self._source.close()
+        self._source = None
+
+    def read(self, row: int, col: int, height: int, width: int) -> Patch:
+        """Read a window, which may reach beyond the scene.
+
+        A pixel is valid where every band that is read has data: it differs from the band's nodata
+        value, is finite, is not masked by a mask band, and has alpha above 0. Pixels beyond the
+        scene are not valid.
+
+        Args:
+            row: first row, may be negative.
+            col: first column, may be negative.
+            height: number of rows.
+            width: number of columns.
+
+        Returns:
+            image and valid mask.
+
+        Raises:
+            SceneError: if the file cannot be opened or a block of it cannot be decoded.
+        """
+        scene_height, scene_width = self.scene.shape
+        top, left = max(row, 0), max(col, 0)
+        bottom, right = min(row + height, scene_height), min(col + width, scene_width)
+        image = np.zeros((len(self._indexes), height, width), dtype=np.float32)
+        valid = np.zeros((height, width), dtype=bool)
+        if top >= bottom or left >= right:
+            return Patch(image, valid)
+        inside = np.s_[top - row : bottom - row, left - col : right - col]
+        pixels, has_data = self._decode(Window(left, top, right - left, bottom - top))
+        image[:, inside[0], inside[1]] = np.where(has_data, pixels, 0)
+        valid[inside] = has_data
+        return Patch(image, valid)
+
+    def _decode(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        source = self._open()
+        try:
+            pixels = source.read(self._indexes, window=window)
+            valid = _has_data(pixels, self._nodata)
+            if self.scene.alpha is not None:
+                valid &= source.read(self.scene.alpha, window=window) > 0
+            if self.scene.has_mask:
+                valid &= source.read_masks(self._indexes[0], window=window) > 0
+        except RasterioIOError as error:
+            raise SceneError(
+                f"Cannot decode {self.scene.path} at row {window.row_off:.0f}, column "
+                f"{window.col_off:.0f}; the file seems damaged, fetch or write it again ({error})."
+            ) from error
+        return pixels, valid
+
+    def _open(self) -> rasterio.DatasetReader:
+        if self._source is None or self._process != os.getpid():
+            try:
+                # sharing=False: GDAL would otherwise hand the same handle to another thread.
+                self._source = rasterio.open(self.scene.path, sharing=False)
+            except RasterioIOError as error:
+                raise SceneError(
+                    f"Cannot open {self.scene.path} any more; was it moved or deleted? ({error})"
+                ) from error
+            self._process = os.getpid()
+        return self._source
+
+
+def _has_data(
+    pixels: NDArray[np.generic], nodata: Sequence[float | None]
+) -> NDArray[np.bool_]:
+    valid = np.ones(pixels.shape[1:], dtype=bool)
+    for band, value in zip(pixels, nodata, strict=True):
+        if band.dtype.kind == "f":
+            valid &= np.isfinite(band)
+        if value is not None and not np.isnan(value):
+            # Compared in the band's own type: -3.4e38 as float64 differs from its float32.
+            valid &= band != np.asarray(value).astype(band.dtype, casting="unsafe")
+    return valid

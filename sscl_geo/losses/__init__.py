@@ -1,0 +1,1 @@
+"""Losses of the instance and the consistency branch, one module a file."""

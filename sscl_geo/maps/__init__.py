@@ -1,0 +1,1 @@
+"""Segmenting scenes of any size into maps that a GIS reads."""

@@ -1,0 +1,1 @@
+"""What makes a map a GIS product: style, attributes, polygons."""

@@ -1,0 +1,1 @@
+"""Encoders, heads, and the predictor that turns raw pixels into probabilities."""

@@ -1,0 +1,1 @@
+"""TorchGeo samplers that draw pairs and patches by map coordinates."""

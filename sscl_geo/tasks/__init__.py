@@ -1,0 +1,1 @@
+"""Lightning modules on top of TorchGeo tasks."""

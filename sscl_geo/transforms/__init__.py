@@ -1,0 +1,1 @@
+"""Kornia transforms of whole batches: geometric ones keep the georeference."""
