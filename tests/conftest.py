@@ -1,0 +1,69 @@
+"""Makers of small georeferenced rasters for every test."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist runs one process a core
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+GRIDS = {
+    "utm": ("EPSG:32612", Affine(30, 0, 300_015, 0, -30, 4_100_025)),
+    "south_up": ("EPSG:32612", Affine(30, 0, 300_015, 0, 30, 4_000_025)),
+    "non_square": ("EPSG:32612", Affine(10, 0, 300_005, 0, -25, 4_100_025)),
+    "rotated": (
+        "EPSG:32612",
+        Affine.translation(300_015, 4_100_025) * Affine.rotation(27) * Affine.scale(10, -12),
+    ),
+    "web_mercator": ("EPSG:3857", Affine(0.6, 0, -8_238_310.2, 0, -0.6, 4_970_241.4)),
+    "geographic": ("EPSG:4326", Affine(1 / 3600, 0, -112.9, 0, -1 / 3600, 37.4)),
+}
+"""Grids on which everything must be right: name -> (CRS, transform)."""
+
+SceneMaker = Callable[..., Path]
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path) -> SceneMaker:
+    """Write a raster and return its path.
+
+    The maker takes ``pixels`` of shape (bands, height, width), ``name``, ``grid`` (a key of GRIDS),
+    ``crs`` and ``transform`` (which override the grid), ``nodata``, band ``descriptions`` and any
+    creation option of GDAL's GTiff driver.
+    """
+
+    def make(
+        pixels: np.ndarray,
+        name: str = "scene.tif",
+        grid: str = "utm",
+        crs: str | None = None,
+        transform: Affine | None = None,
+        nodata: float | None = None,
+        descriptions: tuple[str, ...] | None = None,
+        **options: object,
+    ) -> Path:
+        path = tmp_path / name
+        grid_crs, grid_transform = GRIDS[grid]
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            count=pixels.shape[0],
+            height=pixels.shape[1],
+            width=pixels.shape[2],
+            dtype=pixels.dtype,
+            crs=crs or grid_crs,
+            transform=transform or grid_transform,
+            nodata=nodata,
+            **options,
+        ) as target:
+            target.write(pixels)
+            if descriptions is not None:
+                target.descriptions = descriptions
+        return path
+
+    return make
