@@ -1,0 +1,154 @@
+"""Statistics of the bands of scenes, from a sample of windows, in one pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sscl_geo.errors import BandError, SceneError
+from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.scene import Scene
+from sscl_geo.progress import track
+
+PERCENTILES = (2.0, 50.0, 98.0)
+"""Percentiles that are kept: the usual stretch of a picture, and the median."""
+
+_WINDOW = 512
+_KEPT_PER_WINDOW = 4096
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """What the pixels of each band look like, in raw units, over valid pixels only.
+
+    Attributes:
+        bands: names of the bands.
+        mean: mean of each band.
+        std: standard deviation of each band.
+        minimum: smallest value seen of each band.
+        maximum: largest value seen of each band.
+        percentiles: for each band the values at :data:`PERCENTILES`.
+        valid_share: share of the pixels that is valid, 0 to 1.
+        pixels: number of valid pixels that were looked at.
+    """
+
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
+    percentiles: tuple[tuple[float, ...], ...]
+    valid_share: float
+    pixels: int
+
+
+@dataclass
+class _Moments:
+    """Running mean and sum of squared deviations, merged window by window (Chan et al., 1983)."""
+
+    count: int
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+
+    def merge(self, values: NDArray[np.float64]) -> None:
+        """Add values of shape (bands, pixels)."""
+        count = values.shape[1]
+        if count == 0:
+            return
+        mean = values.mean(axis=1)
+        deviation = ((values - mean[:, None]) ** 2).sum(axis=1)
+        delta, total = mean - self.mean, self.count + count
+        self.deviation += deviation + delta**2 * (self.count * count / total)
+        self.mean += delta * (count / total)
+        self.minimum = np.minimum(self.minimum, values.min(axis=1))
+        self.maximum = np.maximum(self.maximum, values.max(axis=1))
+        self.count = total
+
+
+def band_statistics(
+    scenes: Sequence[Scene],
+    bands: Sequence[str] | None = None,
+    windows: int = 64,
+    seed: int = 0,
+) -> BandStatistics:
+    """Mean, standard deviation, range, percentiles and valid share of each band.
+
+    Windows of 512 x 512 pixels are drawn without replacement, in proportion to the scenes' areas;
+    scenes that have no more windows than that are read whole, and the result is exact.
+
+    Args:
+        scenes: scenes with the same bands.
+        bands: names of the bands; those of the first scene if None.
+        windows: how many windows to read at most, over all scenes.
+        seed: seed of the draw.
+
+    Returns:
+        the statistics.
+
+    Raises:
+        BandError: if a scene lacks a band.
+        SceneError: if no valid pixel is found.
+    """
+    names = tuple(bands) if bands is not None else scenes[0].bands
+    for scene in scenes:
+        if bands is None and len(scene.bands) != len(names):
+            raise BandError(
+                f"{scene.path} has {len(scene.bands)} bands but {scenes[0].path} has {len(names)}; "
+                "use scenes with the same bands, or choose bands by name."
+            )
+    zeros = np.zeros(len(names))
+    moments = _Moments(0, zeros.copy(), zeros.copy(), zeros + np.inf, zeros - np.inf)
+    kept: list[NDArray[np.float64]] = []
+    looked = 0
+    rng = np.random.default_rng(seed)
+    for number, places in track(_draw_windows(scenes, windows, rng), "band statistics"):
+        scene = scenes[number]
+        with SceneReader(scene, bands) as reader:
+            for row, col in places:
+                height = min(_WINDOW, scene.shape[0] - row)
+                width = min(_WINDOW, scene.shape[1] - col)
+                patch = reader.read(row, col, height, width)
+                values = patch.image[:, patch.valid].astype(np.float64)
+                moments.merge(values)
+                looked += patch.valid.size
+                if values.shape[1] > _KEPT_PER_WINDOW:
+                    values = values[:, rng.choice(values.shape[1], _KEPT_PER_WINDOW, replace=False)]
+                kept.append(values)
+    if moments.count == 0:
+        raise SceneError(
+            f"{scenes[0].path}{' and the other scenes' if len(scenes) > 1 else ''} "
+            "has no valid pixel; check its nodata value."
+        )
+    percentiles = np.percentile(np.concatenate(kept, axis=1), PERCENTILES, axis=1).T
+    return BandStatistics(
+        bands=names,
+        mean=tuple(moments.mean.tolist()),
+        std=tuple(np.sqrt(moments.deviation / moments.count).tolist()),
+        minimum=tuple(moments.minimum.tolist()),
+        maximum=tuple(moments.maximum.tolist()),
+        percentiles=tuple(tuple(p) for p in percentiles.tolist()),
+        valid_share=moments.count / looked,
+        pixels=moments.count,
+    )
+
+
+def _draw_windows(
+    scenes: Sequence[Scene], windows: int, rng: np.random.Generator
+) -> list[tuple[int, list[tuple[int, int]]]]:
+    """Windows to read, as (scene number, [(row, col), ...]), in reading order."""
+    everything = [
+        (number, row, col)
+        for number, scene in enumerate(scenes)
+        for row in range(0, scene.shape[0], _WINDOW)
+        for col in range(0, scene.shape[1], _WINDOW)
+    ]
+    if len(everything) > windows:
+        chosen = np.sort(rng.choice(len(everything), windows, replace=False))
+        everything = [everything[i] for i in chosen]
+    places: dict[int, list[tuple[int, int]]] = {}
+    for number, row, col in everything:
+        places.setdefault(number, []).append((row, col))
+    return list(places.items())
