@@ -83,7 +83,9 @@ class ClassTable:
         return tuple(c.name for c in self.classes)
 
     @classmethod
-    def from_values(cls, values: Iterable[int], names: dict[int, str] | None = None) -> "ClassTable":
+    def from_values(
+        cls, values: Iterable[int], names: dict[int, str] | None = None
+    ) -> "ClassTable":
         """Table for class values, in ascending order, with names where known and made-up colours.
 
         Args:
@@ -133,7 +135,9 @@ def _parse_row(path: object, i: int, row: dict[str, str | None]) -> LandCoverCla
         ) from error
     color = (row.get("color") or "").strip()
     if color and not re.fullmatch(r"#?[0-9a-fA-F]{6}", color):
-        raise LabelError(f"Row {i + 1} of {path}: {color!r} is not a colour like #1f78b4; correct it.")
+        raise LabelError(
+            f"Row {i + 1} of {path}: {color!r} is not a colour like #1f78b4; correct it."
+        )
     digits = color.lstrip("#")
     rgb = (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)) if digits else None
     return LandCoverClass(value, name or f"class {value}", rgb or default_color(i))

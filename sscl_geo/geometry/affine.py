@@ -8,14 +8,10 @@ dimensions. Everything that touches map coordinates is float64: float32 holds a 
 to half a metre.
 """
 
-from typing import TypeVar
-
 import numpy as np
 import torch
 from affine import Affine
 from numpy.typing import NDArray
-
-Matrix = TypeVar("Matrix", NDArray[np.float64], torch.Tensor)
 
 
 def matrix_from_affine(affine: Affine) -> NDArray[np.float64]:
@@ -28,7 +24,7 @@ def affine_from_matrix(matrix: NDArray[np.float64]) -> Affine:
     return Affine(*np.asarray(matrix, dtype=np.float64).ravel().tolist())
 
 
-def compose(outer: Matrix, inner: Matrix) -> Matrix:
+def compose[Matrix: (NDArray[np.float64], torch.Tensor)](outer: Matrix, inner: Matrix) -> Matrix:
     """Return the matrix that applies ``inner`` first, then ``outer``: ``outer @ inner``.
 
     Args:
@@ -40,7 +36,7 @@ def compose(outer: Matrix, inner: Matrix) -> Matrix:
     return _join(linear, translation)
 
 
-def invert(matrix: Matrix) -> Matrix:
+def invert[Matrix: (NDArray[np.float64], torch.Tensor)](matrix: Matrix) -> Matrix:
     """Return the inverse of matrices of shape (..., 2, 3).
 
     A singular matrix gives infinities or NaN; scenes with such a transform are refused when opened.
@@ -53,7 +49,9 @@ def invert(matrix: Matrix) -> Matrix:
     return _stack_rows(top, bottom)
 
 
-def transform_points(matrix: Matrix, points_xy: Matrix) -> Matrix:
+def transform_points[Matrix: (NDArray[np.float64], torch.Tensor)](
+    matrix: Matrix, points_xy: Matrix
+) -> Matrix:
     """Apply matrices (..., 2, 3) to points (..., N, 2) given as (x, y) or (column, row)."""
     return points_xy @ _transpose(matrix[..., :, :2]) + _transpose(matrix[..., :, 2:])
 
@@ -68,7 +66,9 @@ def scaling(x: float, y: float) -> NDArray[np.float64]:
     return np.array([[x, 0.0, 0.0], [0.0, y, 0.0]])
 
 
-def view_to_view(pixel_to_map_a: Matrix, pixel_to_map_b: Matrix) -> Matrix:
+def view_to_view[Matrix: (NDArray[np.float64], torch.Tensor)](
+    pixel_to_map_a: Matrix, pixel_to_map_b: Matrix
+) -> Matrix:
     """Matrix that carries a pixel of view a to the pixel of view b at the same ground point.
 
     Computed as ``inv(b) @ a`` about a local origin (a's corner), so that coordinates of millions
@@ -85,23 +85,25 @@ def view_to_view(pixel_to_map_a: Matrix, pixel_to_map_b: Matrix) -> Matrix:
     return compose(invert(local_b), local_a)
 
 
-def _join(linear: Matrix, translation: Matrix) -> Matrix:
+def _join[Matrix: (NDArray[np.float64], torch.Tensor)](
+    linear: Matrix, translation: Matrix
+) -> Matrix:
     if isinstance(linear, torch.Tensor):
         return torch.cat([linear, translation], dim=-1)
     return np.concatenate([linear, translation], axis=-1)
 
 
-def _stack(columns: list[Matrix]) -> Matrix:
+def _stack[Matrix: (NDArray[np.float64], torch.Tensor)](columns: list[Matrix]) -> Matrix:
     if isinstance(columns[0], torch.Tensor):
         return torch.stack(columns, dim=-1)
     return np.stack(columns, axis=-1)
 
 
-def _stack_rows(top: Matrix, bottom: Matrix) -> Matrix:
+def _stack_rows[Matrix: (NDArray[np.float64], torch.Tensor)](top: Matrix, bottom: Matrix) -> Matrix:
     if isinstance(top, torch.Tensor):
         return torch.stack([top, bottom], dim=-2)
     return np.stack([top, bottom], axis=-2)
 
 
-def _transpose(matrix: Matrix) -> Matrix:
+def _transpose[Matrix: (NDArray[np.float64], torch.Tensor)](matrix: Matrix) -> Matrix:
     return matrix.mT

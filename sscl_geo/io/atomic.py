@@ -14,7 +14,9 @@ def partial_path(final: Path) -> Path:
 
     The suffix is kept because GDAL and OGR choose drivers, and sidecar names, by it.
     """
-    return final.with_name(f".{final.stem}.{os.getpid()}-{secrets.token_hex(3)}.partial{final.suffix}")
+    return final.with_name(
+        f".{final.stem}.{os.getpid()}-{secrets.token_hex(3)}.partial{final.suffix}"
+    )
 
 
 def sync(path: Path) -> None:
@@ -40,7 +42,7 @@ def publish(temporary: Path, final: Path) -> None:
 
 @contextmanager
 def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
-    """Write a file so that nobody ever sees half of it.
+    r"""Write a file so that nobody ever sees half of it.
 
     Yields the path of a temporary file in the same folder. When the block ends without an error
     the file is flushed to the disk and renamed to ``final``; otherwise it is removed and whatever
@@ -58,7 +60,7 @@ def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
     Example:
         >>> from sscl_geo.io.atomic import atomic_path
         >>> with atomic_path(tmp_path / "classes.csv") as path:
-        ...     _ = path.write_text("value,name\\n1,water\\n")
+        ...     _ = path.write_text("value,name\n1,water\n")
     """
     final = Path(final)
     ensure_folder(final.parent)

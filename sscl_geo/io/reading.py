@@ -132,9 +132,7 @@ class SceneReader:
         return self._source
 
 
-def _has_data(
-    pixels: NDArray[np.generic], nodata: Sequence[float | None]
-) -> NDArray[np.bool_]:
+def _has_data(pixels: NDArray[np.generic], nodata: Sequence[float | None]) -> NDArray[np.bool_]:
     valid = np.ones(pixels.shape[1:], dtype=bool)
     for band, value in zip(pixels, nodata, strict=True):
         if band.dtype.kind == "f":

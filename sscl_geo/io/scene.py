@@ -91,8 +91,7 @@ def open_scene(path: str | os.PathLike[str]) -> Scene:
 def _describe(path: str, source: rasterio.DatasetReader) -> Scene:
     if source.count == 0:
         raise SceneError(
-            f"{path} holds no bands of its own; name one of its subdatasets "
-            "as gdalinfo lists them."
+            f"{path} holds no bands of its own; name one of its subdatasets as gdalinfo lists them."
         )
     if source.crs is None:
         raise SceneError(
@@ -106,7 +105,11 @@ def _describe(path: str, source: rasterio.DatasetReader) -> Scene:
             "points); warp it first, for example with 'gdalwarp FILE OUT'."
         )
     alpha = next(
-        (i for i, c in zip(source.indexes, source.colorinterp, strict=True) if c == ColorInterp.alpha),
+        (
+            i
+            for i, c in zip(source.indexes, source.colorinterp, strict=True)
+            if c == ColorInterp.alpha
+        ),
         None,
     )
     indexes = tuple(i for i in source.indexes if i != alpha)
