@@ -63,7 +63,11 @@ def parse_command(verb: Verb, prog: str, argv: Sequence[str]) -> Command:
         namespace = parser.parse_args([_with_hyphens(word) for word in argv])
     except argparse.ArgumentError as error:
         raise ConfigError(complaint(str(error), verb, prog)) from error
-    values = {name: namespace[name] for name in inspect.signature(verb).parameters}
+    parameters = inspect.signature(verb).parameters
+    for name, parameter in parameters.items():
+        if namespace[name] == []:  # argparse's word for a positional list that was not given
+            namespace[name] = parameter.default
+    values = {name: namespace[name] for name in parameters}
     return Command(values, parser.dump(namespace, skip_unset=False))
 
 

@@ -127,6 +127,14 @@ def test_the_command_line_wins_over_the_config(tmp_path):
     assert (got["scene"], got["tile_size"], got["share"]) == (Path("b"), 2, 0.25)
 
 
+def test_a_list_in_the_config_stays_when_the_command_line_gives_none(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("scene: a\nmodel: m\nothers: [b, c]\nbands: [red]\n")
+    got = values("--config", str(config))
+    assert got["others"] == [Path("b"), Path("c")]
+    assert got["bands"] == ["red"]
+
+
 @pytest.mark.parametrize("option", ["--print_config", "--print-config"])
 def test_print_config_prints_yaml(capsys, option):
     with pytest.raises(SystemExit) as end:
