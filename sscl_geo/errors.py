@@ -15,7 +15,7 @@ class SceneError(SSCLGeoError):
 
 
 class BandError(SSCLGeoError):
-    """The bands of a scene are not the bands that were asked for or that a bundle was trained on."""
+    """A scene lacks the bands that were asked for or that a bundle was trained on."""
 
 
 class CRSMismatchError(SSCLGeoError):

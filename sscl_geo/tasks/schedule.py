@@ -1,0 +1,52 @@
+"""Optimiser groups and the learning-rate schedule that all tasks share."""
+
+import math
+from typing import Any
+
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Split parameters so that biases and normalisation layers are not decayed.
+
+    Args:
+        module: whose trainable parameters to split.
+        weight_decay: decay of the others.
+    """
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def warmup_cosine(step: int, warmup: int, total: int) -> float:
+    """Factor of the learning rate: linear rise over ``warmup`` steps, then a half cosine to 0.
+
+    Args:
+        step: steps done.
+        warmup: steps of the rise.
+        total: all steps.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, total - warmup)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def adamw_with_schedule(
+    groups: list[dict[str, Any]], lr: float, warmup: int, total: int
+) -> dict[str, Any]:
+    """AdamW with the schedule of :func:`warmup_cosine`, as Lightning wants it.
+
+    Args:
+        groups: parameter groups; a group's own ``lr`` is kept.
+        lr: greatest learning rate.
+        warmup: steps of the rise.
+        total: all steps.
+    """
+    optimizer = AdamW(groups, lr=lr)
+    scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, warmup, total))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,121 @@
+"""Geometric augmentation of views: one interpolation, and a matrix that tells the truth."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sscl_geo.geometry.affine import compose
+
+
+class Warped(NamedTuple):
+    """Warped views.
+
+    Attributes:
+        image: float of shape (B, C, H, W), 0 where not valid.
+        valid: bool of shape (B, H, W).
+        new_to_old: float64 of shape (B, 2, 3), from pixels of the new view to pixels of the old.
+    """
+
+    image: Tensor
+    valid: Tensor
+    new_to_old: Tensor
+
+
+class RandomWarp(nn.Module):
+    """Flips, quarter turns, zoom and rotation of whole batches, each view with its own draw.
+
+    All of it is one affine matrix per view and one interpolation. Flips and quarter turns alone
+    move pixels without interpolation. With zoom or rotation only valid pixels count, with their
+    share of the bilinear weight, so that nodata never bleeds into data; what lies beyond the old
+    view is not valid.
+
+    Args:
+        flips: flip each axis with probability 1/2.
+        quarter_turns: turn by a multiple of 90 degrees, each equally likely; square views only.
+        zoom: least and greatest size of the new pixels, in old pixels; below 1 magnifies.
+        rotation: greatest rotation, in degrees of the pixel grid.
+    """
+
+    def __init__(
+        self,
+        flips: bool = True,
+        quarter_turns: bool = True,
+        zoom: tuple[float, float] = (1.0, 1.0),
+        rotation: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.flips = flips
+        self.quarter_turns = quarter_turns
+        self.zoom = zoom
+        self.rotation = rotation
+
+    def forward(self, image: Tensor, valid: Tensor) -> Warped:
+        """Warp a batch.
+
+        Args:
+            image: float of shape (B, C, H, W), 0 where not valid.
+            valid: bool of shape (B, H, W).
+        """
+        batch, _, height, width = image.shape
+        matrix = self.draw(batch, (height, width), image.device)
+        if self.zoom == (1.0, 1.0) and self.rotation == 0:
+            return Warped(*_move(image, valid, matrix), matrix)
+        return Warped(*_interpolate(image, valid, matrix), matrix)
+
+    def draw(self, batch: int, shape: tuple[int, int], device: torch.device) -> Tensor:
+        """Draw matrices (batch, 2, 3), float64, from new pixels to old, about the view's centre."""
+        height, width = shape
+        identity = torch.eye(2, dtype=torch.float64, device=device).expand(batch, 2, 2)
+        linear = identity
+        if self.flips:
+            sign = torch.randint(0, 2, (batch, 2), device=device).double() * 2 - 1
+            linear = torch.diag_embed(sign)
+        if self.quarter_turns and height == width:
+            turn = torch.randint(0, 2, (batch, 1, 1), device=device).bool()
+            # A quarter turn; the half turn is among the flips, and so are the others with these.
+            quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64, device=device)
+            linear = torch.where(turn, linear @ quarter, linear)
+        if self.zoom != (1.0, 1.0):
+            low, high = torch.tensor(self.zoom, dtype=torch.float64).log().tolist()
+            factor = torch.rand(batch, 1, 1, dtype=torch.float64, device=device)
+            linear = linear * torch.exp(low + factor * (high - low))
+        if self.rotation:
+            angle = torch.rand(batch, dtype=torch.float64, device=device) * 2 - 1
+            angle = torch.deg2rad(angle * self.rotation)
+            cos, sin = angle.cos(), angle.sin()
+            spin = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
+            linear = linear @ spin
+        center = torch.tensor([width / 2, height / 2], dtype=torch.float64, device=device)
+        offset = center - linear @ center
+        return torch.cat([linear, offset[..., None]], dim=-1)
+
+
+def _move(image: Tensor, valid: Tensor, new_to_old: Tensor) -> tuple[Tensor, Tensor]:
+    """Apply flips and quarter turns by copying pixels."""
+    batch, channels, height, width = image.shape
+    x = torch.arange(width, device=image.device) + 0.5
+    y = torch.arange(height, device=image.device) + 0.5
+    centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(1, -1, 2).double()
+    old = centers @ new_to_old[:, :, :2].mT + new_to_old[:, None, :, 2]
+    at = (old[..., 1].floor() * width + old[..., 0].floor()).long()
+    moved = image.reshape(batch, channels, -1).gather(2, at[:, None].expand(-1, channels, -1))
+    return moved.reshape(image.shape), valid.reshape(batch, -1).gather(1, at).reshape(valid.shape)
+
+
+def _interpolate(image: Tensor, valid: Tensor, new_to_old: Tensor) -> tuple[Tensor, Tensor]:
+    """Apply any matrix with one bilinear interpolation over valid pixels."""
+    batch, _, height, width = image.shape
+    size = torch.tensor([width, height], dtype=torch.float64, device=image.device)
+    # From pixels to grid_sample's coordinates on both sides: g = 2 p / size - 1.
+    to_pixels = torch.cat([torch.diag(size / 2), (size / 2)[:, None]], dim=1)
+    to_grid = torch.cat([torch.diag(2 / size), -torch.ones_like(size)[:, None]], dim=1)
+    theta = compose(to_grid.expand(batch, 2, 3), compose(new_to_old, to_pixels.expand(batch, 2, 3)))
+    grid = F.affine_grid(theta.to(image.dtype), [batch, 1, height, width], align_corners=False)
+    source = torch.cat([image * valid[:, None], valid[:, None].to(image.dtype)], dim=1)
+    sampled = F.grid_sample(source, grid, align_corners=False)
+    weight = sampled[:, -1:]
+    inside = weight >= 0.5
+    values = sampled[:, :-1] / weight.clamp(min=0.5)
+    return torch.where(inside, values, torch.zeros_like(values)), inside[:, 0]

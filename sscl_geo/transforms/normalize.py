@@ -1,0 +1,45 @@
+"""Bringing raw pixels to the scale that networks are trained on."""
+
+import torch
+from torch import Tensor, nn
+
+
+def normalize(image: Tensor, valid: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Subtract each band's mean, divide by its standard deviation, put 0 where there is no data.
+
+    0 is the mean of the data after normalising: invalid pixels look average, not black.
+
+    Args:
+        image: float of shape (..., C, H, W), raw values.
+        valid: bool of shape (..., H, W).
+        mean: shape (C,), raw units.
+        std: shape (C,), raw units; a constant band (0) is only centred.
+
+    Returns:
+        float32 of the shape of ``image``.
+    """
+    scale = torch.where(std > 0, std, torch.ones_like(std))
+    scaled = (image - mean[:, None, None]) / scale[:, None, None]
+    return torch.where(valid.unsqueeze(-3), scaled, torch.zeros_like(scaled))
+
+
+class Normalize(nn.Module):
+    """:func:`normalize` with statistics that move with the module.
+
+    Args:
+        mean: mean of each band, raw units.
+        std: standard deviation of each band, raw units.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        # Not persistent: a bundle holds them in its header, not among the weights.
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32), persistent=False)
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32), persistent=False)
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Normalise a batch; see :func:`normalize`."""
+        return normalize(image, valid, self.mean, self.std)
