@@ -1,6 +1,7 @@
 """Finding the classes in the attribute table of a vector layer."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -65,10 +66,9 @@ def read_classes(
     if pd.api.types.is_numeric_dtype(own):
         keys: pd.Series = _whole(own, path, column)
         names = _partner(frame, column, keys, numeric=False)
-        table = classes or Legend(names={int(v): str(n) for v, n in names.items()}).table(
-            keys.dropna().astype(int)
-        )
-        index_of: dict[object, int] = {v: i for i, v in enumerate(table.values)}
+        legend = Legend(names={int(v): str(n) for v, n in names.items()})
+        table = classes or legend.table(keys.dropna())
+        index_of: dict[Any, int] = {v: i for i, v in enumerate(table.values)}
         named_only = False
     else:
         keys = own
@@ -76,9 +76,8 @@ def read_classes(
         named_only = not values
         if not values:
             values = {name: i for i, name in enumerate(sorted(keys.dropna().unique()), start=1)}
-        table = classes or Legend(names={int(v): str(n) for n, v in values.items()}).table(
-            int(v) for v in values.values()
-        )
+        legend = Legend(names={int(v): str(n) for n, v in values.items()})
+        table = classes or legend.table(legend.names)
         index_of = {name: i for i, name in enumerate(table.names)}
     unknown = sorted(map(str, set(keys.dropna().unique()) - set(index_of)))
     if unknown:
@@ -135,7 +134,7 @@ def _whole(column: pd.Series, path: str, name: str) -> pd.Series:
 
 def _partner(
     frame: gpd.GeoDataFrame, column: str, keys: pd.Series, *, numeric: bool
-) -> dict[object, object]:
+) -> dict[Any, Any]:
     """Map keys to the entries of a column that goes one to one with them; empty if there is none.
 
     Only columns named like a class are looked at: a running number or an area may go one to one

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import rasterio
 import rasterio.warp
+import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling
@@ -12,8 +13,9 @@ from rasterio.errors import CRSError
 
 from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
 from sscl_geo.errors import LabelError, SceneError
-from sscl_geo.geometry.affine import compose, invert, matrix_from_affine, transform_points
+from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
 from sscl_geo.geometry.footprint import corners
+from sscl_geo.geometry.grid import grid_shape, grid_wkt, window_offset
 from sscl_geo.io.legend import read_legend
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import Scene, open_scene
@@ -51,7 +53,10 @@ class RasterLabels:
                 f"The label raster {self.path} has {len(self.scene.bands)} bands; "
                 "give one band of class values."
             )
-        self.extent = self.scene.geobox.extent
+        self.crs = grid_wkt(self.scene.geobox)
+        self.extent = shapely.Polygon(
+            corners(matrix_from_affine(self.scene.geobox.affine), self.scene.shape)
+        )
         self.classes = classes if classes is not None else _scan(self.scene)
         self._index_of = np.full(NODATA + 1, IGNORE_INDEX, np.uint8)
         self._index_of[list(self.classes.values)] = np.arange(len(self.classes))
@@ -72,8 +77,8 @@ class RasterLabels:
         Raises:
             LabelError: if a value is outside the class table.
         """
-        height, width = int(geobox.shape[0]), int(geobox.shape[1])
-        offset = _window_offset(self.scene.geobox, geobox)
+        height, width = grid_shape(geobox)
+        offset = window_offset(self.scene.geobox, geobox)
         with SceneReader(self.scene) as reader:
             if offset is not None:
                 return self._read(reader, *offset, height, width)
@@ -96,10 +101,10 @@ class RasterLabels:
             self._read(reader, row, col, height, width),
             target,
             src_transform=source.affine,
-            src_crs=source.crs.wkt,  # ty: ignore[unresolved-attribute]
+            src_crs=grid_wkt(source),
             src_nodata=IGNORE_INDEX,
             dst_transform=geobox.affine,
-            dst_crs=geobox.crs.wkt,  # ty: ignore[unresolved-attribute]
+            dst_crs=grid_wkt(geobox),
             dst_nodata=IGNORE_INDEX,
             resampling=Resampling.nearest,
             tolerance=0,
@@ -151,29 +156,14 @@ def _whole_values(
     return values.astype(np.uint8)
 
 
-def _window_offset(source: GeoBox, target: GeoBox) -> tuple[int, int] | None:
-    """(row, col) of a target grid that is a window of the source grid, or None."""
-    if source.crs != target.crs:
-        return None
-    across = compose(invert(matrix_from_affine(source.affine)), matrix_from_affine(target.affine))
-    size = max(*source.shape, *target.shape)
-    offset = np.round(across[:, 2])
-    # A hundredth of a pixel over the whole grid is how well formats keep their transform.
-    same = np.allclose(across[:, :2], np.eye(2), rtol=0, atol=0.01 / size)
-    if not same or not np.allclose(across[:, 2], offset, rtol=0, atol=0.01):
-        return None
-    return int(offset[1]), int(offset[0])
-
-
 def _covering_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int] | None:
     """(row, col, height, width) of the source that covers a target grid, or None."""
-    shape = (int(target.shape[0]), int(target.shape[1]))
-    xy = corners(matrix_from_affine(target.affine), shape)
+    xy = corners(matrix_from_affine(target.affine), grid_shape(target))
     box = (*xy.min(axis=0), *xy.max(axis=0))
     try:
         left, bottom, right, top = rasterio.warp.transform_bounds(
-            target.crs.wkt,  # ty: ignore[unresolved-attribute]
-            source.crs.wkt,  # ty: ignore[unresolved-attribute]
+            grid_wkt(target),
+            grid_wkt(source),
             *box,
             densify_pts=21,
         )

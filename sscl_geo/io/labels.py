@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from odc.geo.geom import Geometry
 
 from sscl_geo.classes import ClassTable
 from sscl_geo.errors import LabelError
@@ -24,13 +24,15 @@ class Labels(Protocol):
     Attributes:
         path: file the labels come from.
         classes: what the class indices mean.
-        extent: ground that the labels may cover, with its coordinate reference system.
+        crs: coordinate reference system of the file, as well-known text.
+        extent: ground that the labels may cover, in that system.
         is_named_only: True if the file holds names alone, so that the values were made up here.
     """
 
     path: str
     classes: ClassTable
-    extent: Geometry
+    crs: str
+    extent: shapely.Polygon
     is_named_only: bool
 
     def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
@@ -89,4 +91,4 @@ def check_overlap(labels: Labels, geobox: GeoBox, path: str) -> None:
 
 def overlaps(labels: Labels, geobox: GeoBox) -> bool:
     """True if the extents of labels and grid share ground."""
-    return geobox.extent.to_crs(labels.extent.crs).intersects(labels.extent)
+    return geobox.extent.to_crs(labels.crs).geom.intersects(labels.extent)

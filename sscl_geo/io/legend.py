@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import rasterio
-import rasterio.shutil
 from rasterio.errors import RasterioIOError
+from rasterio.shutil import copy, delete, exists  # ty: ignore[import-not-found] - compiled
 
 from sscl_geo.classes import NODATA, ClassTable, LandCoverClass, default_color
 from sscl_geo.errors import SceneError
@@ -58,7 +58,7 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
     vrt = f"/vsimem/{secrets.token_hex(8)}.vrt"
     try:
         with rasterio.open(path) as source:
-            rasterio.shutil.copy(source, vrt, driver="VRT")
+            copy(source, vrt, driver="VRT")
         with rasterio.open(vrt) as described:
             document = described.tags(ns="xml:VRT")["xml:VRT"]
     except RasterioIOError as error:
@@ -66,8 +66,8 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
             f"Cannot open {path} as a raster; give a file that gdalinfo can read ({error})."
         ) from error
     finally:
-        if rasterio.shutil.exists(vrt):
-            rasterio.shutil.delete(vrt, driver="VRT")
+        if exists(vrt):
+            delete(vrt, driver="VRT")
     band = ET.fromstring(document).find("VRTRasterBand[@band='1']")  # noqa: S314 - GDAL wrote it
     if band is None:
         return Legend()

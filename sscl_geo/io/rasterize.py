@@ -8,6 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
+from sscl_geo.geometry.grid import grid_shape
 
 
 def rasterize(
@@ -27,7 +28,7 @@ def rasterize(
     Returns:
         uint8 of shape (height, width); 255 where nothing was drawn.
     """
-    shape = (int(geobox.shape[0]), int(geobox.shape[1]))
+    shape = grid_shape(geobox)
     if len(geometries) == 0:
         return np.full(shape, IGNORE_INDEX, np.uint8)
     to_pixel = invert(matrix_from_affine(geobox.affine))
