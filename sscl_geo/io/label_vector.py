@@ -78,6 +78,49 @@ class VectorLabels:
         self.crs = frame.crs.to_wkt()
         self.extent = shapely.box(*self._frame.total_bounds)
 
+    def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
+        """Class indices on a grid.
+
+        A polygon labels the pixels whose centre it holds, a point the pixel that holds it, a line
+        the pixels along it.
+
+        Args:
+            geobox: the grid; any orientation and coordinate reference system.
+
+        Returns:
+            uint8 of shape (height, width): class index, IGNORE_INDEX where there is no label.
+        """
+        drawing = self._in_crs(grid_wkt(geobox))
+        hits = np.sort(drawing.tree.query(geobox.extent.geom))
+        return rasterize(drawing.geometries[hits], self._indices[hits], geobox)
+
+    def _in_crs(self, wkt: str) -> _Drawing:
+        if wkt not in self._drawings:
+            geometries = self._frame.to_crs(wkt).to_numpy()
+            # A feature outside the domain of a projection gets infinite coordinates.
+            broken = ~np.isfinite(shapely.bounds(geometries)).all(axis=1)
+            geometries = np.where(broken, shapely.Point(), geometries)
+            self._drawings[wkt] = _Drawing(geometries, shapely.STRtree(geometries))
+        return self._drawings[wkt]
+
+
+def _read(path: str, layer: str | None) -> gpd.GeoDataFrame:
+    try:
+        if path.lower().endswith((".parquet", ".geoparquet")):
+            frame = gpd.read_parquet(path)
+        else:
+            frame = gpd.read_file(path, layer=_choose_layer(path, layer), engine="pyogrio")
+    except (DataSourceError, OSError, ValueError) as error:
+        raise LabelError(
+            f"Cannot read {path} as a vector layer; give a file that ogrinfo can read ({error})."
+        ) from error
+    if not isinstance(frame, gpd.GeoDataFrame):
+        raise LabelError(f"{path} holds a table without geometry; give points, lines or polygons.")
+    if frame.crs is None:
+        raise LabelError(
+            f"{path} has no coordinate reference system; assign one, for example with "
+            "'ogr2ogr -a_srs EPSG:32612 OUT FILE'."
+        )
     return frame
 
 
