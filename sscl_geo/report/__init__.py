@@ -1,0 +1,1 @@
+"""Pictures, tables and pages that show what was done and what came out."""
