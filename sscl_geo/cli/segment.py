@@ -1,0 +1,94 @@
+"""``sscl-geo segment``: from scenes and a model to maps."""
+
+from pathlib import Path
+from typing import Literal
+
+
+def segment(
+    scenes: list[Path],
+    *,
+    model: Path,
+    out: Path,
+    confidence: bool = False,
+    polygons: bool = False,
+    tile: int = 256,
+    margin: int = 16,
+    overlap: float = 0.25,
+    batch_size: int = 8,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> Path:
+    """Segment scenes of any size and write maps that a GIS shows with names and colours.
+
+    Args:
+        scenes: rasters to segment.
+        model: bundle that 'finetune' wrote.
+        out: the map to write, ending in .tif; for several scenes a folder, in which each map gets
+            the name of its scene.
+        confidence: write the probability of the class shown, in percent, as NAME.confidence.tif.
+        polygons: write the connected regions of each class as NAME.gpkg.
+        tile: height and width of what the network sees at once, in pixels.
+        margin: pixels at each side of a tile that serve as context only.
+        overlap: share of a tile that neighbouring tiles share and blend, 0 to 0.5.
+        batch_size: tiles shown to the network at once.
+        device: where to compute; auto takes the GPU if there is one.
+
+    Returns:
+        the map, or the folder of the maps.
+    """
+    import torch
+    from rich.console import Console
+
+    from sscl_geo.bundle import bundle_hash, load_bundle
+    from sscl_geo.io.scene import open_scene
+    from sscl_geo.maps.resolution import check_resolution
+    from sscl_geo.maps.segment import segment as segment_scene
+    from sscl_geo.models.predictor import build_predictor
+
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    targets = _targets(scenes, out)
+    bundle = load_bundle(model, kind="segmenter")
+    opened = [open_scene(scene) for scene in scenes]
+    for scene in opened:
+        check_resolution(bundle, scene)
+    predictor = build_predictor(bundle).to(where)
+    provenance = {"bundle": model.name, "bundle_sha256": bundle_hash(model)}
+    console = Console(soft_wrap=True, highlight=False)
+    for scene, target in zip(opened, targets, strict=True):
+        products = segment_scene(
+            scene,
+            predictor,
+            target,
+            tile=tile,
+            margin=margin,
+            overlap=overlap,
+            batch_size=batch_size,
+            device=where,
+            confidence=target.with_suffix(".confidence.tif") if confidence else None,
+            polygons=target.with_suffix(".gpkg") if polygons else None,
+            provenance=provenance,
+        )
+        console.print("map       ", products.class_map, markup=False)
+        for name, path in (("confidence", products.confidence), ("polygons  ", products.polygons)):
+            if path is not None:
+                console.print(name, path, markup=False)
+    return out
+
+
+def _targets(scenes: list[Path], out: Path) -> list[Path]:
+    """Where each scene's map goes."""
+    from sscl_geo.errors import ConfigError
+
+    if not scenes:
+        raise ConfigError("There is no scene to segment; name at least one.")
+    if len(scenes) == 1 and out.suffix.lower() in {".tif", ".tiff"}:
+        return [out]
+    if out.suffix.lower() in {".tif", ".tiff"}:
+        raise ConfigError(f"{len(scenes)} scenes do not fit into {out}; give --out a folder.")
+    targets = [out / f"{scene.stem}.tif" for scene in scenes]
+    twice = next((t for t in targets if targets.count(t) > 1), None)
+    if twice is not None:
+        raise ConfigError(
+            f"Two scenes are both called {twice.stem} and would be written to {twice}; "
+            "segment them into different folders."
+        )
+    return targets

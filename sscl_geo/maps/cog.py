@@ -1,0 +1,63 @@
+"""Turning a finished GeoTIFF into a Cloud Optimized GeoTIFF."""
+
+import zlib
+from pathlib import Path
+from typing import Literal
+
+import rasterio
+from rasterio.shutil import copy  # ty: ignore[import-not-found] - compiled
+
+from sscl_geo.errors import OutputError
+from sscl_geo.maps.disk import writing_into
+
+BLOCK = 512
+"""Height and width of the blocks of a COG, in pixels."""
+
+
+def write_cog(
+    source: Path, target: Path, overviews: Literal["MODE", "AVERAGE"], crc32: int
+) -> None:
+    """Copy a one-band uint8 GeoTIFF into a Cloud Optimized GeoTIFF, in bounded memory.
+
+    A COG cannot be changed afterwards without ceasing to be one, so everything that shall be in it
+    must be in ``source``. Compression is DEFLATE, which every reader knows.
+
+    GDAL keeps quiet about blocks that it cannot write when it closes a file, and reads a missing
+    block as nodata. So the copy is read back and compared with what was meant to be written.
+
+    Args:
+        source: GeoTIFF to copy.
+        target: file to write.
+        overviews: how pixels are merged in overviews; ``"MODE"`` for classes.
+        crc32: checksum of all pixels, row after row.
+
+    Raises:
+        OutputError: if it cannot be written, for example because the disk is full.
+    """
+    with writing_into(target.parent):
+        copy(
+            source,
+            target,
+            driver="COG",
+            BLOCKSIZE=BLOCK,
+            COMPRESS="DEFLATE",
+            PREDICTOR="NO",
+            OVERVIEW_RESAMPLING=overviews,
+            BIGTIFF="IF_SAFER",
+            NUM_THREADS="ALL_CPUS",
+        )
+        complete = _crc32(target) == crc32
+    if not complete:
+        raise OutputError(
+            f"Not everything could be written into {target.parent}; "
+            "choose a folder with free space that you may write to."
+        )
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with rasterio.open(path) as source:
+        for row in range(0, source.height, BLOCK):
+            window = ((row, min(row + BLOCK, source.height)), (0, source.width))
+            value = zlib.crc32(source.read(1, window=window), value)
+    return value
