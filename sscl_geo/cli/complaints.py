@@ -1,85 +1,49 @@
 """What argparse and jsonargparse complain of, each in one sentence that says how to mend it."""
 
 import difflib
-import inspect
 import re
-import types
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping
 
-_NOUNS: dict[object, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    Path: "a path",
-    types.NoneType: "null",
-}
+from sscl_geo.cli.arguments import Argument
+
+type _Arguments = Mapping[str, Argument]
 
 
-def complaint(message: str, verb: Callable[..., object], prog: str) -> str:
+def complaint(message: str, known: _Arguments, prog: str) -> str:
     """Say in one sentence what is wrong with a command line or a config file.
 
     Args:
         message: of the error that the parser raised.
-        verb: function whose arguments were parsed.
+        known: the arguments of the verb.
         prog: how the verb is called, for example ``"sscl-geo segment"``.
     """
     message = " ".join(message.split())
+    see = f"see '{prog} --help'."
     for pattern, speak in _SPEAKERS:
         if found := re.search(pattern, message):
-            return speak(found, verb, f"see '{prog} --help'.")
-    return f"{message.rstrip('.')}; see '{prog} --help'."
+            return speak(found, known, see)
+    return f"{message.rstrip('.')}; {see}"
 
 
-def members(hint: object) -> tuple[object, ...]:
-    """Types that an annotation allows: those of a union, else the annotation itself."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+def _bad_value(found: re.Match[str], known: _Arguments, _: str) -> str:
+    argument = known[found[1]]
+    return f"{argument.typed} cannot be '{found[2]}'; give {argument.expected}."
 
 
-def list_item(hint: object) -> object | None:
-    """Type of the items if an annotation means a list (or a list or None), else None."""
-    only = [member for member in members(hint) if member is not types.NoneType]
-    if len(only) == 1 and get_origin(only[0]) in (list, Sequence):
-        return get_args(only[0])[0]
-    return None
+def _unknown_key(found: re.Match[str], known: _Arguments, see: str) -> str:
+    return f"The config file has an unknown key '{found[1]}'{_meant(found[1], known)}; {see}"
 
 
-def choices(hint: object) -> list[object]:
-    """Values that the Literals of an annotation list."""
-    return [c for m in members(hint) if get_origin(m) is Literal for c in get_args(m)]
-
-
-def _expected(hint: object) -> str:
-    if (item := list_item(hint)) is not None:
-        return f"a list, each item {_expected(item)}"
-    names = [repr(choice) for choice in choices(hint)]
-    names += [_NOUNS[member] for member in members(hint) if member in _NOUNS]
-    return " or ".join(names) or "another value"
-
-
-def _bad_value(found: re.Match[str], verb: Callable[..., object], _: str) -> str:
-    name, value = found.groups()
-    expected = _expected(get_type_hints(verb)[name])
-    return f"{_as_typed(name, verb)} cannot be '{value}'; give {expected}."
-
-
-def _unknown_key(found: re.Match[str], verb: Callable[..., object], see: str) -> str:
-    hint = _meant(found[1], inspect.signature(verb).parameters)
-    return f"The config file has an unknown key '{found[1]}'{hint}; {see}"
-
-
-def _unknown_word(found: re.Match[str], verb: Callable[..., object], see: str) -> str:
+def _unknown_word(found: re.Match[str], known: _Arguments, see: str) -> str:
     word = found[1].partition("=")[0]
     if not word.startswith("-"):
         return f"'{word}' is one argument too many; {see}"
-    options = [_as_typed(name, verb) for name in inspect.signature(verb).parameters]
+    options = [argument.typed for argument in known.values() if not argument.positional]
     return f"There is no option {word}{_meant(word, [*options, '--config'])}; {see}"
 
 
-def _missing(found: re.Match[str], verb: Callable[..., object], see: str) -> str:
-    names = " and ".join(_as_typed(name, verb) for name in found[1].split(", "))
+def _missing(found: re.Match[str], known: _Arguments, see: str) -> str:
+    names = " and ".join(known[name].typed for name in found[1].split(", "))
     return f"{names} must be given, on the command line or in --config; {see}"
 
 
@@ -87,27 +51,29 @@ def _no_config(found: re.Match[str], *_: object) -> str:
     return f"There is no config file {found[1]}; check the path."
 
 
+def _no_list(*_: object) -> str:
+    return "The config file has one value where a list is needed; write it as [value]."
+
+
+def _no_boolean(found: re.Match[str], _: object, see: str) -> str:
+    return f"'{found[1]}' is neither true nor false; {see}"
+
+
 def _bad_yaml(found: re.Match[str], *_: object) -> str:
     return f"The config file is not valid YAML ({found[1]}); correct it."
 
 
-_SPEAKERS: tuple[tuple[str, Callable[..., str]], ...] = (
+_SPEAKERS: tuple[tuple[str, Callable[[re.Match[str], _Arguments, str], str]], ...] = (
     (r"File does not exist: '?(.*?)'?$", _no_config),
     (r'Parser key "(\w+)".*(?:Got value|Given value): ?(.*)', _bad_value),
     (r"(?:Option|Key) '(\S+)' is not (?:accepted|expected)", _unknown_key),
     (r"unrecognized arguments: (?:-- )?(\S+)", _unknown_word),
     (r"arguments are required: (.*)", _missing),
     (r"Problems parsing config: (.*)", _bad_yaml),
+    (r"'\w+' object does not support item assignment", _no_list),
+    (r"Value not boolean: (.*)", _no_boolean),
 )
 """Pattern of a message of argparse or jsonargparse, and who puts it into a sentence."""
-
-
-def _as_typed(name: str, verb: Callable[..., object]) -> str:
-    """Parameter as one types it: ``SCENE`` if positional, ``--tile-size`` if an option."""
-    parameter = inspect.signature(verb).parameters[name]
-    if parameter.kind is parameter.KEYWORD_ONLY:
-        return f"--{name.replace('_', '-')}"
-    return name.upper()
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

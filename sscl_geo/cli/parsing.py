@@ -5,23 +5,21 @@ keyword-only parameters become ``--options``, and the Google docstring's Args be
 """
 
 import argparse
-import inspect
 import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from docstring_parser import DocstringStyle, parse
 from jsonargparse import ActionYesNo, ArgumentParser
 
-from sscl_geo.cli.complaints import choices, complaint, list_item, members
+from sscl_geo.cli.arguments import Argument, arguments
+from sscl_geo.cli.complaints import complaint
 from sscl_geo.errors import ConfigError
 
 type Verb = Callable[..., Path | None]
-
-_METAVARS: dict[object, str] = {int: "INT", float: "FLOAT", bool: "BOOL", str: "TEXT", Path: "PATH"}
 
 
 @dataclass(frozen=True)
@@ -59,15 +57,12 @@ def parse_command(verb: Verb, prog: str, argv: Sequence[str]) -> Command:
         ConfigError: if the command line or the config file cannot be understood.
     """
     parser = build_parser(verb, prog)
+    known = arguments(verb)
     try:
         namespace = parser.parse_args([_with_hyphens(word) for word in argv])
     except argparse.ArgumentError as error:
-        raise ConfigError(complaint(str(error), verb, prog)) from error
-    parameters = inspect.signature(verb).parameters
-    for name, parameter in parameters.items():
-        if namespace[name] == []:  # argparse's word for a positional list that was not given
-            namespace[name] = parameter.default
-    values = {name: namespace[name] for name in parameters}
+        raise ConfigError(complaint(str(error), known, prog)) from error
+    values = {name: argument.value(namespace[name]) for name, argument in known.items()}
     return Command(values, parser.dump(namespace, skip_unset=False))
 
 
@@ -83,47 +78,36 @@ def build_parser(verb: Verb, prog: str) -> ArgumentParser:
         exit_on_error=False,
         allow_abbrev=False,
     )
-    hints = get_type_hints(verb)
-    for parameter in inspect.signature(verb).parameters.values():
-        _add_parameter(parser, parameter, hints[parameter.name], helps.get(parameter.name, ""))
+    for argument in arguments(verb).values():
+        _add(parser, argument, helps.get(argument.name, ""))
     parser.add_argument(
         "--config", action="config", metavar="YAML", help="file with values for any of these"
     )
     return parser
 
 
-def _add_parameter(
-    parser: ArgumentParser, parameter: inspect.Parameter, hint: object, text: str
-) -> None:
-    required = parameter.default is inspect.Parameter.empty
-    positional = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-    options: dict[str, Any] = {"help": text.replace("%", "%%")}
-    if not required:
-        options |= {"default": parameter.default, "help": options["help"] + _default(parameter)}
-    if hint is bool:
+def _add(parser: ArgumentParser, argument: Argument, text: str) -> None:
+    options: dict[str, Any] = {"help": text.replace("%", "%%")}  # argparse formats help with %
+    if not argument.required:
+        default = argument.default
+        options["default"] = list(default) if isinstance(default, tuple) else default
+        options["help"] += _default(default)
+    if argument.item is bool and not argument.container:
         options["action"] = ActionYesNo(yes_prefix="", no_prefix="no-")
     else:
-        item = list_item(hint)
-        options["type"] = hint if item is None else item
-        options["metavar"] = parameter.name.upper() if positional else _metavar(options["type"])
-        if item is not None:
-            options["nargs"] = "*" if positional and not required else "+"
-        elif positional and not required:
+        options |= {"type": argument.item, "metavar": argument.metavar}
+        if argument.container:
+            empty = "*" if argument.positional and not argument.required else "+"
+            options["nargs"] = argument.count or empty
+        elif argument.positional and not argument.required:
             options["nargs"] = "?"
-    if positional:
-        parser.add_argument(parameter.name, **options)
+    if argument.positional:
+        parser.add_argument(argument.name, **options)
     else:
-        parser.add_argument(f"--{parameter.name.replace('_', '-')}", required=required, **options)
+        parser.add_argument(argument.typed, required=argument.required, **options)
 
 
-def _metavar(hint: object) -> str:
-    names = [str(choice) for choice in choices(hint)]
-    names += [_METAVARS[member] for member in members(hint) if member in _METAVARS]
-    return "{" + ",".join(names) + "}" if len(names) > 1 else "".join(names) or "VALUE"
-
-
-def _default(parameter: inspect.Parameter) -> str:
-    value = parameter.default
+def _default(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -134,12 +118,13 @@ def _default(parameter: inspect.Parameter) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace("``", "'").split())
+    """Text of a docstring for a terminal."""
+    return " ".join(text.replace("``", "'").split()).removesuffix(".")
 
 
 def _description(short: str | None, long: str | None) -> str:
     paragraphs = [short or "", *re.split(r"\n\s*\n", long or "")]
-    return "\n\n".join(textwrap.fill(_plain(p), 78) for p in paragraphs if p)
+    return "\n\n".join(textwrap.fill(_plain(p) + ".", 78) for p in paragraphs if p)
 
 
 def _with_hyphens(word: str) -> str:

@@ -33,7 +33,7 @@ def test_results_have_the_agreed_columns(tmp_path):
     assert tuple(first) == COLUMNS
     assert first["value"] == "12346"
     assert (first["target"], first["better"], first["versus"]) == (
-        "10.00",
+        "10",
         "higher",
         "TorchGeo, 0.10",
     )

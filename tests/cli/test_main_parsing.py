@@ -19,6 +19,7 @@ def cut(
     tile_size: int = 256,
     share: float | None = 0.5,
     bands: list[str] | None = None,
+    zoom: tuple[float, float] = (0.5, 2.0),
     blend: Literal["hann", "flat"] = "hann",
     polygons: bool = True,
 ) -> Path | None:
@@ -34,6 +35,7 @@ def cut(
         tile_size: side of a piece, in pixels.
         share: part of each piece that is kept.
         bands: names of bands, at 50 % of the price.
+        zoom: least and greatest zoom.
         blend: how pieces meet.
         polygons: also draw outlines.
     """
@@ -61,6 +63,7 @@ def test_defaults_are_the_functions_own():
         "tile_size": 256,
         "share": 0.5,
         "bands": None,
+        "zoom": (0.5, 2.0),
         "blend": "hann",
         "polygons": True,
     }
@@ -72,6 +75,11 @@ def test_positional_lists_take_every_word():
 
 def test_keyword_lists_take_every_word():
     assert values("a", "--model", "m", "--bands", "red", "nir")["bands"] == ["red", "nir"]
+
+
+def test_a_tuple_takes_as_many_words_as_it_has_items():
+    assert values("a", "--model", "m", "--zoom", "1", "3")["zoom"] == (1.0, 3.0)
+    assert "--zoom: expected 2 arguments" in sentence("a", "--model", "m", "--zoom", "1")
 
 
 @pytest.mark.parametrize("option", ["--tile-size", "--tile_size"])
@@ -95,6 +103,7 @@ def test_flags_have_an_opposite(word, value):
         ("a", "--model", "m"),
         ("a", "b", "c", "--model", "m", "--bands", "red", "nir", "--no-polygons"),
         ("a", "--model", "m", "--share", "null", "--blend", "flat", "--tile-size", "7"),
+        ("a", "--model", "m", "--zoom", "1", "1.5"),
         ("a b's: #1.tif", "--model", "é.safetensors", "--share", "1e-9"),
     ],
 )
@@ -115,6 +124,7 @@ def test_a_config_holds_every_value():
         "tile_size",
         "share",
         "bands",
+        "zoom",
         "blend",
         "polygons",
     ]
@@ -148,6 +158,10 @@ def test_print_config_prints_yaml(capsys, option):
     [
         (["a", "--model", "m", "--tile-size", "x"], "--tile-size cannot be 'x'; give a whole"),
         (["a", "--model", "m", "--share", "x"], "--share cannot be 'x'; give a number or null."),
+        (
+            ["a", "--model", "m", "--zoom", "1", "x"],
+            "--zoom cannot be 'x'; give 2 values, each a n",
+        ),
         (["a", "--model", "m", "--blend", "x"], "give 'hann' or 'flat'."),
         (["a", "--model", "m", "--tilesize", "3"], "no option --tilesize, did you mean '--tile-s"),
         (["a", "--model", "m", "--tile", "3"], "There is no option --tile"),
@@ -167,6 +181,13 @@ def test_a_wrong_command_line_is_told_in_a_sentence(words, text):
         ("scene: a\nmodel: m\ntilesize: 3\n", "unknown key 'tilesize', did you mean 'tile_size'?"),
         ("scene: a\nmodel: m\ntile_size: 1.5\n", "--tile-size cannot be '1.5'"),
         ("scene: a\nmodel: [m\n", "not valid YAML"),
+        ("scene: a\nmodel: m\nzoom: [1, 2, 3]\n", "--zoom cannot be '[1.0, 2.0, 3.0]'; give 2"),
+        ("scene: a\nmodel: m\nzoom: null\n", "--zoom cannot be 'None'"),
+        ("scene: a\nmodel: m\nbands: red\n", "one value where a list is needed"),
+        ("scene: a\nmodel: m\ntile_size: null\n", "--tile-size cannot be"),
+        ("scene: a\nmodel: m\ntile_size: [1, 2]\n", "--tile-size cannot be"),
+        ("scene: a\nmodel: m\npolygons: 3\n", "'3' is neither true nor false"),
+        ("scene: a\nmodel: null\n", "--model must be given"),
         ("- a\n- b\n", "config"),
         ("just words\n", "config"),
     ],
@@ -179,8 +200,11 @@ def test_a_wrong_config_is_told_in_a_sentence(tmp_path, yaml_text, text):
 
 def test_help_shows_types_units_and_defaults():
     text = " ".join(build_parser(cut, "sscl-geo cut").format_help().split())
-    assert "--tile-size INT side of a piece, in pixels. (default: 256)" in text
+    assert "--tile-size INT side of a piece, in pixels (default: 256)" in text
     assert "--blend {hann,flat}" in text
     assert "at 50 % of the price" in text
-    assert "--polygons, --no-polygons also draw outlines. (default: yes)" in text
+    assert "--polygons, --no-polygons also draw outlines (default: yes)" in text
+    assert "--zoom FLOAT FLOAT least and greatest zoom (default: 0.5 2.0)" in text
+    assert "SCENE [OTHER ...]" in text
+    assert "Cut a scene into pieces. The pieces are 100 % square, and 'None' of" in text
     assert "`" not in text
