@@ -128,7 +128,7 @@ def _to_bundle(
         mean=statistics.mean,
         std=statistics.std,
         resolution=scene.pixel_size,
-        resolution_unit=scene.geobox.crs.units[0] if scene.geobox.crs else "pixel",
+        resolution_unit=scene.crs.units[0],
         patch_size=patch_size,
         classes=None,
         provenance={

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class Bar:
 
 
 @contextmanager
-def progress_bar(description: str, total: float | None = None) -> Iterator[Bar]:
+def progress_bar(description: str, total: float | None = None) -> Generator[Bar]:
     """Show a progress bar on stderr while the block runs; draw nothing when not a terminal.
 
     Args:

@@ -74,7 +74,7 @@ class PairDataModule(BaseDataModule):
         h = self.hparams
         scenes = SceneDataset(h["scenes"], h["bands"], strict=h["strict"])
         self.statistics = band_statistics(scenes.scenes, h["bands"], seed=h["seed"])
-        self.train_aug = ViewAugmentation(
+        self.augmentation = self.train_aug = ViewAugmentation(
             self.statistics.mean,
             self.statistics.std,
             RandomWarp(),
@@ -113,4 +113,4 @@ class PairDataModule(BaseDataModule):
         """Augment a batch on the device it is on."""
         if self.trainer is None or not self.trainer.training:
             return batch
-        return self.train_aug.to(batch["image"].device)(batch)
+        return self.augmentation.to(batch["image"].device)(batch)

@@ -122,7 +122,7 @@ class SceneDataset(GeoDataset):
         """
         x, y, t = self._disambiguate_slice(index)
         rows = self.index.iloc[
-            self.index.index.overlaps(pd.Interval(t.start, t.stop, closed="both"))
+            pd.IntervalIndex(self.index.index).overlaps(pd.Interval(t.start, t.stop, closed="both"))
         ]
         numbers = rows["scene"][
             rows.geometry.intersects(shapely.box(x.start, y.start, x.stop, y.stop))
@@ -154,7 +154,7 @@ class SceneDataset(GeoDataset):
             invert(matrix_from_affine(scene.geobox.affine)), matrix_from_affine(target.affine)
         )
         offset = source_from_target[:, 2].round()
-        same_crs = scene.geobox.crs == target.crs
+        same_crs = scene.crs == target.crs
         if (
             same_crs
             and np.allclose(source_from_target[:, :2], np.eye(2), rtol=0, atol=1e-9 / max(shape))
@@ -166,9 +166,9 @@ class SceneDataset(GeoDataset):
         transform = scene.geobox.affine * scene.geobox.affine.translation(col, row)
         grids = {
             "src_transform": transform,
-            "src_crs": scene.geobox.crs.wkt,
+            "src_crs": scene.crs.wkt,
             "dst_transform": target.affine,
-            "dst_crs": target.crs.wkt,
+            "dst_crs": _wkt(target),
         }
         image = np.zeros((len(patch.image), *shape), np.float32)
         weight = np.zeros(shape, np.float32)
@@ -192,7 +192,7 @@ def find_scenes(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
         SceneError: if nothing is found.
     """
     found: list[str] = []
-    for path in map(os.fspath, paths):
+    for path in [os.fspath(p) for p in paths]:
         if Path(path).is_dir():
             found += sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in RASTER_SUFFIXES
@@ -227,16 +227,16 @@ def _open_all(paths: list[str], *, strict: bool) -> tuple[Scene, ...]:
 
 
 def _build_index(scenes: Sequence[Scene]) -> gpd.GeoDataFrame:
-    by_crs: dict[object, list[int]] = {}
+    by_crs: dict[str, list[int]] = {}
     for i, scene in enumerate(scenes):
-        by_crs.setdefault(scene.geobox.crs, []).append(i)
-    crs = pyproj.CRS(scenes[0].geobox.crs.wkt)
+        by_crs.setdefault(scene.crs.wkt, []).append(i)
+    crs = pyproj.CRS(scenes[0].crs.wkt)
     geometry = np.empty(len(scenes), dtype=object)
-    for own_crs, numbers in by_crs.items():
+    for wkt, numbers in by_crs.items():
         polygons = [
             footprint(matrix_from_affine(scenes[i].geobox.affine), scenes[i].shape) for i in numbers
         ]
-        own = gpd.GeoSeries(polygons, crs=own_crs.wkt)  # ty: ignore[unresolved-attribute]
+        own = gpd.GeoSeries(polygons, crs=wkt)
         geometry[numbers] = own.to_numpy() if own.crs == crs else own.to_crs(crs).to_numpy()
     times = pd.IntervalIndex.from_arrays(
         [pd.Timestamp.min] * len(scenes),
@@ -258,7 +258,7 @@ def _target_grid(
     """North-up grid over a slice, on the pixel corners of a scene where that is north-up too."""
     xres, yres = float(x.step or res[0]), float(y.step or res[1])
     a, b, left, d, e, top = scene.geobox.affine[:6]
-    aligned = b == d == 0 and a == xres and abs(e) == yres and scene.geobox.crs == crs
+    aligned = b == d == 0 and a == xres and abs(e) == yres and scene.crs == crs
     x0, y1 = float(x.start), float(y.stop)
     if aligned:
         x0 = left + round((x0 - left) / xres) * xres
@@ -273,10 +273,8 @@ def _covering_window(scene: Scene, target: GeoBox) -> tuple[int, int, int, int]:
     shape = (int(target.shape[0]), int(target.shape[1]))
     xy = corners(matrix_from_affine(target.affine), shape)
     box = (xy[:, 0].min(), xy[:, 1].min(), xy[:, 0].max(), xy[:, 1].max())
-    if target.crs != scene.geobox.crs:
-        box = rasterio.warp.transform_bounds(
-            target.crs.wkt, scene.geobox.crs.wkt, *box, densify_pts=21
-        )
+    if target.crs != scene.crs:
+        box = rasterio.warp.transform_bounds(_wkt(target), scene.crs.wkt, *box, densify_pts=21)
     ring = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]])
     inverse = ~affine_from_matrix(matrix_from_affine(scene.geobox.affine))
     cols, rows = inverse * (ring[:, 0], ring[:, 1])
@@ -285,3 +283,7 @@ def _covering_window(scene: Scene, target: GeoBox) -> tuple[int, int, int, int]:
     height, width = scene.shape
     top, left, bottom, right = max(top, 0), max(left, 0), min(bottom, height), min(right, width)
     return top, left, max(bottom - top, 1), max(right - left, 1)
+
+
+def _wkt(grid: GeoBox) -> str:
+    return "" if grid.crs is None else grid.crs.wkt

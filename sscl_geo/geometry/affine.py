@@ -8,6 +8,8 @@ dimensions. Everything that touches map coordinates is float64: float32 holds a 
 to half a metre.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from affine import Affine
@@ -44,16 +46,17 @@ def invert[Matrix: (NDArray[np.float64], torch.Tensor)](matrix: Matrix) -> Matri
     a, b, c = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 0, 2]
     d, e, f = matrix[..., 1, 0], matrix[..., 1, 1], matrix[..., 1, 2]
     determinant = a * e - b * d
-    top = _stack([e, -b, b * f - e * c]) / determinant[..., None]
-    bottom = _stack([-d, a, d * c - a * f]) / determinant[..., None]
-    return _stack_rows(top, bottom)
+    top = _stack([e, -b, b * f - e * c], axis=-1) / determinant[..., None]
+    bottom = _stack([-d, a, d * c - a * f], axis=-1) / determinant[..., None]
+    return _stack([top, bottom], axis=-2)
 
 
 def transform_points[Matrix: (NDArray[np.float64], torch.Tensor)](
     matrix: Matrix, points_xy: Matrix
 ) -> Matrix:
     """Apply matrices (..., 2, 3) to points (..., N, 2) given as (x, y) or (column, row)."""
-    return points_xy @ _transpose(matrix[..., :, :2]) + _transpose(matrix[..., :, 2:])
+    linear: Any = matrix[..., :, :2].mT
+    return points_xy @ linear + matrix[..., :, 2:].mT
 
 
 def translation(x: float, y: float) -> NDArray[np.float64]:
@@ -85,25 +88,13 @@ def view_to_view[Matrix: (NDArray[np.float64], torch.Tensor)](
     return compose(invert(local_b), local_a)
 
 
-def _join[Matrix: (NDArray[np.float64], torch.Tensor)](
-    linear: Matrix, translation: Matrix
-) -> Matrix:
+def _join(linear: Any, translation: Any) -> Any:
     if isinstance(linear, torch.Tensor):
         return torch.cat([linear, translation], dim=-1)
     return np.concatenate([linear, translation], axis=-1)
 
 
-def _stack[Matrix: (NDArray[np.float64], torch.Tensor)](columns: list[Matrix]) -> Matrix:
-    if isinstance(columns[0], torch.Tensor):
-        return torch.stack(columns, dim=-1)
-    return np.stack(columns, axis=-1)
-
-
-def _stack_rows[Matrix: (NDArray[np.float64], torch.Tensor)](top: Matrix, bottom: Matrix) -> Matrix:
-    if isinstance(top, torch.Tensor):
-        return torch.stack([top, bottom], dim=-2)
-    return np.stack([top, bottom], axis=-2)
-
-
-def _transpose[Matrix: (NDArray[np.float64], torch.Tensor)](matrix: Matrix) -> Matrix:
-    return matrix.mT
+def _stack(arrays: list[Any], axis: int) -> Any:
+    if isinstance(arrays[0], torch.Tensor):
+        return torch.stack(arrays, dim=axis)
+    return np.stack(arrays, axis=axis)

@@ -91,7 +91,7 @@ def correspondences(
     inside = (grid.abs() <= 1 - 1 / cells + 1e-6).all(dim=-1)
     grid, weight = grid.float(), inside.float()
     if valid is not None:
-        share = F.adaptive_avg_pool2d(valid.float(), feature_shape)
+        share = cell_valid_share(valid, feature_shape)
         there = F.grid_sample(
             share.flip(1).reshape(-1, 1, rows, cols),
             grid.reshape(-1, rows, cols, 2),
@@ -100,3 +100,16 @@ def correspondences(
         ).reshape(-1, 2, rows, cols)
         weight = weight * (share >= min_valid) * (there >= min_valid)
     return Correspondences(grid, weight)
+
+
+def cell_valid_share(valid: Tensor, feature_shape: tuple[int, int]) -> Tensor:
+    """Share of valid pixels in each feature cell.
+
+    Args:
+        valid: bool of shape (N, ..., H, W) with at most one dimension between.
+        feature_shape: (h, w) of the dense features.
+
+    Returns:
+        float32 of shape (N, ..., h, w).
+    """
+    return F.adaptive_avg_pool2d(valid.float(), feature_shape)

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def publish(temporary: Path, final: Path) -> None:
 
 
 @contextmanager
-def atomic_path(final: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(final: str | os.PathLike[str]) -> Generator[Path]:
     r"""Write a file so that nobody ever sees half of it.
 
     Yields the path of a temporary file in the same folder. When the block ends without an error

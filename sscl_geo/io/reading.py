@@ -98,7 +98,8 @@ class SceneReader:
         if top >= bottom or left >= right:
             return Patch(image, valid)
         inside = np.s_[top - row : bottom - row, left - col : right - col]
-        pixels, has_data = self._decode(Window(left, top, right - left, bottom - top))
+        window = Window(left, top, right - left, bottom - top)  # ty: ignore[too-many-positional-arguments]
+        pixels, has_data = self._decode(window)
         image[:, inside[0], inside[1]] = np.where(has_data, pixels, 0)
         valid[inside] = has_data
         return Patch(image, valid)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
@@ -40,6 +41,13 @@ class Scene:
     block_shape: tuple[int, int]
     alpha: int | None
     has_mask: bool
+
+    @property
+    def crs(self) -> CRS:
+        """Coordinate reference system of the grid."""
+        if self.geobox.crs is None:
+            raise SceneError(f"{self.path} has no coordinate reference system; assign one.")
+        return self.geobox.crs
 
     @property
     def shape(self) -> tuple[int, int]:

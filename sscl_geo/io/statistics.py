@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from sscl_geo.errors import BandError, SceneError
@@ -41,6 +42,21 @@ class BandStatistics:
     percentiles: tuple[tuple[float, ...], ...]
     valid_share: float
     pixels: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a band, for printing and for CSV."""
+        named = {f"p{p:g}": [v[i] for v in self.percentiles] for i, p in enumerate(PERCENTILES)}
+        return pd.DataFrame(
+            {
+                "band": self.bands,
+                "mean": self.mean,
+                "std": self.std,
+                "minimum": self.minimum,
+                **named,
+                "maximum": self.maximum,
+                "valid_share": self.valid_share,
+            }
+        )
 
 
 @dataclass

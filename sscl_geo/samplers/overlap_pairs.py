@@ -118,7 +118,7 @@ class OverlapPairSampler(SpatialSampler):
         """Choose the epoch whose pairs the next iteration draws; Lightning calls it."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[PairIndex]:
+    def __iter__(self) -> Iterator[PairIndex]:  # ty: ignore[incompatible-method-override]
         """Draw the pairs of the current epoch for this rank.
 
         Yields:
@@ -171,7 +171,7 @@ class OverlapPairSampler(SpatialSampler):
         to_map = matrix_from_affine(self.scenes[number].geobox.affine)
         xy = (centers @ to_map[:, :2].T + to_map[:, 2]).reshape(-1, 2)
         points = gpd.GeoSeries(
-            gpd.points_from_xy(xy[:, 0], xy[:, 1]), crs=self.scenes[number].geobox.crs.wkt
+            gpd.points_from_xy(xy[:, 0], xy[:, 1]), crs=self.scenes[number].crs.wkt
         ).to_crs(self.index.crs)
         return drawn[points.within(self.geometry).to_numpy().reshape(-1, 2).all(axis=1)]
 
@@ -187,7 +187,7 @@ class OverlapPairSampler(SpatialSampler):
         (x0, y0), (x1, y1) = xy.min(axis=1).T.tolist(), xy.max(axis=1).T.tolist()
         return [
             PairIndex((slice(x0[i], x1[i]), slice(y0[i], y1[i])), number, tuple(window), matrices)
-            for i, (window, matrices) in enumerate(zip(union.tolist(), drawn, strict=True))
+            for i, (window, matrices) in enumerate(zip(union.tolist(), [*drawn], strict=True))
         ]
 
 
@@ -200,7 +200,7 @@ def _shifted(to_map: NDArray[np.float64], row: int, col: int) -> NDArray[np.floa
 def _ground(scene: Scene) -> NDArray[np.float64]:
     """Linear part of a transform in units of equal length east and north."""
     linear = matrix_from_affine(scene.geobox.affine)[:, :2]
-    if scene.geobox.crs.geographic:
+    if scene.crs.geographic:
         height, width = scene.shape
         latitude = (scene.geobox.affine * (width / 2, height / 2))[1]
         linear = np.diag([np.cos(np.radians(latitude)), 1.0]) @ linear

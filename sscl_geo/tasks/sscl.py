@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchgeo.tasks.base import BaseTask
 
 from sscl_geo.errors import ConfigError
-from sscl_geo.geometry.correspondences import Correspondences, correspondences
+from sscl_geo.geometry.correspondences import Correspondences, cell_valid_share, correspondences
 from sscl_geo.losses.dense_cosine import DenseCosineLoss
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.heads import DenseProjector, Propagation, dense_mlp
@@ -199,16 +199,16 @@ class SSCCL(BaseTask):
         projected = self.model["dense_projector"](features)
         with torch.no_grad():
             target = self.target["dense_projector"](target_features).unflatten(0, (-1, 2))
-        shape = projected.shape[-2:]
+        shape = _shape(projected)
         valid, least = batch["valid"], self.hparams["min_valid"]
         match = correspondences(
-            batch["pixel_to_map"], valid.shape[-2:], shape, valid=valid, min_valid=least
+            batch["pixel_to_map"], _shape(valid), shape, valid=valid, min_valid=least
         )
         online: dict[str, Tensor] = {}
         if self.hparams["spatial_weight"] > 0:
             online["spatial"] = self.dense_predictor(projected)
         if self.hparams["semantic_weight"] > 0:
-            cells = F.adaptive_avg_pool2d(valid.flatten(0, 1).float(), shape) >= least
+            cells = cell_valid_share(valid.flatten(0, 1), shape) >= least
             online["semantic"] = self.propagation(projected, cells)
         with torch.no_grad():
             cells = projected.movedim(1, -1).flatten(0, -2)
@@ -231,7 +231,7 @@ class SSCCL(BaseTask):
 
 def _pool(features: Tensor, valid: Tensor) -> Tensor:
     """Mean of features over cells that have data; over all cells where none has."""
-    share = F.adaptive_avg_pool2d(valid.flatten(0, 1).float(), features.shape[-2:])[:, None]
+    share = cell_valid_share(valid.flatten(0, 1), _shape(features))[:, None]
     total = share.sum(dim=(2, 3), keepdim=True)
     weight = torch.where(total > 0, share, torch.ones_like(share))
     return (features * weight).sum(dim=(2, 3)) / weight.sum(dim=(2, 3))
@@ -240,3 +240,8 @@ def _pool(features: Tensor, valid: Tensor) -> Tensor:
 def _relative_std(features: Tensor) -> Tensor:
     """Std of l2-normalised features (N, C) over that of isotropic ones: 1 healthy, 0 collapsed."""
     return std_of_l2_normalized(features.float()) * features.shape[1] ** 0.5
+
+
+def _shape(tensor: Tensor) -> tuple[int, int]:
+    """(height, width) of the last two dimensions."""
+    return tensor.shape[-2], tensor.shape[-1]
