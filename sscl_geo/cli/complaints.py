@@ -71,7 +71,7 @@ _SPEAKERS: tuple[tuple[str, Callable[[re.Match[str], _Arguments, str], str]], ..
     (r"arguments are required: (.*)", _missing),
     (r"Problems parsing config: (.*)", _bad_yaml),
     (r"'\w+' object does not support item assignment", _no_list),
-    (r"Value not boolean: (.*)", _no_boolean),
+    (r"Value not boolean: (.*?)\.?$", _no_boolean),
 )
 """Pattern of a message of argparse or jsonargparse, and who puts it into a sentence."""
 
