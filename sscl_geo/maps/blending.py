@@ -36,6 +36,7 @@ class BandAccumulator:
         self._col_weights = [torch.from_numpy(w).to(device) for w in plan.cols.weights]
         height = max(end - begin for begin, end in map(plan.rows.span, range(len(plan.rows))))
         self._sums = torch.zeros((classes, height, plan.shape[1]), device=device)
+        self._to_drop = 0
 
     def add(self, i: int, j: int, values: Tensor) -> None:
         """Add a tile.
@@ -46,6 +47,7 @@ class BandAccumulator:
             values: float tensor of shape (classes, tile, tile), for example probabilities; what
                 lies in the margins or beyond the scene is ignored.
         """
+        self._drop()
         top, bottom = self.plan.rows.span(i)
         left, right = self.plan.cols.span(j)
         row, col = top - self.plan.rows.starts[i], left - self.plan.cols.starts[j]
@@ -61,11 +63,18 @@ class BandAccumulator:
 
         Returns:
             float32 tensor of shape (classes, rows, width): the blended values of the rows
-            ``plan.rows.finished(i)`` of the scene; 0 where no tile was added.
+            ``plan.rows.finished(i)`` of the scene; 0 where no tile was added. It is a view that
+            the next call of :meth:`add` or :meth:`finish` overwrites.
         """
+        self._drop()
         begin, end = self.plan.rows.finished(i)
-        done = self._sums[:, : end - begin].clone()
-        kept = self.plan.rows.span(i)[1] - end
-        self._sums[:, :kept] = self._sums[:, end - begin : end - begin + kept].clone()
-        self._sums[:, kept:] = 0
-        return done
+        self._to_drop = end - begin
+        return self._sums[:, : end - begin]
+
+    def _drop(self) -> None:
+        """Move the unfinished rows to the top of the band."""
+        if self._to_drop:
+            kept = self._sums.shape[1] - self._to_drop
+            self._sums[:, :kept] = self._sums[:, self._to_drop :].clone()
+            self._sums[:, kept:] = 0
+            self._to_drop = 0

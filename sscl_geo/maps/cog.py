@@ -1,14 +1,12 @@
 """Turning a finished GeoTIFF into a Cloud Optimized GeoTIFF."""
 
+import errno
 import zlib
 from pathlib import Path
 from typing import Literal
 
 import rasterio
 from rasterio.shutil import copy  # ty: ignore[import-not-found] - compiled
-
-from sscl_geo.errors import OutputError
-from sscl_geo.maps.disk import writing_into
 
 BLOCK = 512
 """Height and width of the blocks of a COG, in pixels."""
@@ -32,26 +30,22 @@ def write_cog(
         crc32: checksum of all pixels, row after row.
 
     Raises:
-        OutputError: if it cannot be written, for example because the disk is full.
+        OSError: if blocks are missing, for example because the disk is full; GDAL's own errors
+            otherwise, see :func:`~sscl_geo.maps.disk.writing_into`.
     """
-    with writing_into(target.parent):
-        copy(
-            source,
-            target,
-            driver="COG",
-            BLOCKSIZE=BLOCK,
-            COMPRESS="DEFLATE",
-            PREDICTOR="NO",
-            OVERVIEW_RESAMPLING=overviews,
-            BIGTIFF="IF_SAFER",
-            NUM_THREADS="ALL_CPUS",
-        )
-        complete = _crc32(target) == crc32
-    if not complete:
-        raise OutputError(
-            f"Not everything could be written into {target.parent}; "
-            "choose a folder with free space that you may write to."
-        )
+    copy(
+        source,
+        target,
+        driver="COG",
+        BLOCKSIZE=BLOCK,
+        COMPRESS="DEFLATE",
+        PREDICTOR="NO",
+        OVERVIEW_RESAMPLING=overviews,
+        BIGTIFF="IF_SAFER",
+        NUM_THREADS="ALL_CPUS",
+    )
+    if _crc32(target) != crc32:
+        raise OSError(errno.EIO, "blocks are missing from what was written")
 
 
 def _crc32(path: Path) -> int:

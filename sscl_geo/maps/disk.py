@@ -25,7 +25,7 @@ def writing_into(folder: Path) -> Generator[None]:
         yield
     # rasterio.shutil.copy() lets GDAL's own errors through, which have no public name.
     except (OSError, RasterioError, CPLE_BaseError, DataSourceError, FeatureError) as error:
-        reason = error.__cause__ or error
+        reason = getattr(error, "strerror", None) or error.__cause__ or error
         raise OutputError(
             f"Cannot write into {folder}: {reason}; "
             "choose a folder with free space that you may write to."

@@ -14,6 +14,7 @@ from sscl_geo.classes import NODATA, ClassTable
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.maps.areas import ClassAreas
 from sscl_geo.maps.cog import write_cog
+from sscl_geo.maps.disk import writing_into
 from sscl_geo.maps.products.attributes import write_attributes
 from sscl_geo.maps.products.polygons import write_polygons
 from sscl_geo.maps.products.style import write_style
@@ -65,7 +66,7 @@ def write_map(
     Raises:
         OutputError: if a file cannot be written.
     """
-    with ExitStack() as stack:
+    with writing_into(products.class_map.parent), ExitStack() as stack:
         # What is entered first is published last.
         class_map = stack.enter_context(atomic_path(products.class_map))
         attributes = stack.enter_context(atomic_path(products.attributes))

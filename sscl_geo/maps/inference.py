@@ -27,7 +27,8 @@ class Rows:
     Attributes:
         begin: first row.
         probabilities: float32 tensor of shape (classes, rows, width), on the predictor's device;
-            they sum to 1 where valid.
+            they sum to 1 where valid. To be used before the next rows are asked for, which take
+            its memory.
         valid: bool of shape (rows, width); True where the scene has data.
     """
 

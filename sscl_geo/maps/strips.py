@@ -47,27 +47,42 @@ def read_strips(
         BandError: if the scene has no band of a name that was asked for.
         SceneError: if the file cannot be read.
     """
+    rows = [plan.rows.reflected(i, i) for i in range(len(plan.rows))]
     columns = plan.cols.reflected(0, -1)
     inside = slice(-plan.cols.starts[0], -plan.cols.starts[0] + plan.cols.size)
-    rows = [plan.rows.reflected(i, i) for i in range(len(plan.rows))]
     # The last strips may reflect rows that stand above their own first row.
-    needed_from = np.minimum.accumulate([r.min() for r in reversed(rows)])[::-1]
+    needed_from = np.minimum.accumulate([r.min() for r in reversed(rows)])[::-1].tolist()
     with SceneReader(scene, bands) as reader:
-        count, width = len(reader.bands), len(columns)
-        image = np.empty((count, 0, width), dtype=np.float32)
-        valid = np.empty((0, width), dtype=bool)
+        image = np.empty((len(reader.bands), 0, len(columns)), dtype=np.float32)
+        valid = np.empty((0, len(columns)), dtype=bool)
         top = 0
         for i, row in enumerate(rows):
             image, valid = image[:, needed_from[i] - top :], valid[needed_from[i] - top :]
-            top = int(needed_from[i])
-            bottom = top + image.shape[1]
-            if row.max() >= bottom:
-                patch = reader.read(bottom, 0, int(row.max()) + 1 - bottom, plan.cols.size)
-                image = np.concatenate([image, patch.image[:, :, columns]], axis=1)
-                valid = np.concatenate([valid, patch.valid[:, columns]])
+            top = needed_from[i]
+            new = int(row.max()) + 1 - top - len(valid)
+            if new > 0:
+                patch = reader.read(top + len(valid), 0, new, plan.cols.size)
+                image = _extend(image, patch.image, columns, inside)
+                valid = _extend(valid, patch.valid, columns, inside)
             begin, end = plan.rows.finished(i)
             finished = valid[begin - top : end - top, inside]
-            if np.array_equal(row, np.arange(top, top + image.shape[1])):
+            if np.array_equal(row, np.arange(top, top + len(valid))):
                 yield Strip(i, image, valid, finished)
             else:
                 yield Strip(i, image[:, row - top], valid[row - top], finished)
+
+
+def _extend[Pixels: np.generic](
+    kept: NDArray[Pixels],
+    new: NDArray[Pixels],
+    columns: NDArray[np.intp],
+    inside: slice,
+) -> NDArray[Pixels]:
+    """Append rows to a strip, the columns beyond the scene filled by reflection."""
+    *leading, old_rows, width = kept.shape
+    extended = np.empty((*leading, old_rows + new.shape[-2], width), dtype=kept.dtype)
+    extended[..., :old_rows, :] = kept
+    extended[..., old_rows:, inside] = new
+    for side in (slice(0, inside.start), slice(inside.stop, width)):
+        extended[..., old_rows:, side] = new[..., columns[side]]
+    return extended

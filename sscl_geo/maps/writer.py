@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.maps.cog import BLOCK
-from sscl_geo.maps.disk import writing_into
 
 
 @dataclass(frozen=True)
@@ -61,25 +60,24 @@ class RowWriter:
         self.crc32 = 0
 
     def __enter__(self) -> Self:
-        with writing_into(self.path.parent):
-            self._target = rasterio.open(
-                self.path,
-                "w",
-                driver="GTiff",
-                dtype="uint8",
-                count=1,
-                height=self.height,
-                width=self.width,
-                crs=self.geobox.crs.to_wkt() if self.geobox.crs else None,
-                transform=self.geobox.affine,
-                nodata=self.style.nodata,
-                tiled=True,
-                blockxsize=self._block,
-                blockysize=self._block,
-                compress="deflate",
-                zlevel=1,
-                bigtiff="if_safer",
-            )
+        self._target = rasterio.open(
+            self.path,
+            "w",
+            driver="GTiff",
+            dtype="uint8",
+            count=1,
+            height=self.height,
+            width=self.width,
+            crs=self.geobox.crs.to_wkt() if self.geobox.crs else None,
+            transform=self.geobox.affine,
+            nodata=self.style.nodata,
+            tiled=True,
+            blockxsize=self._block,
+            blockysize=self._block,
+            compress="deflate",
+            zlevel=1,
+            bigtiff="if_safer",
+        )
         if self.style.colors:
             self._target.write_colormap(1, dict(self.style.colors))
         self._target.set_band_description(1, self.style.description)
@@ -106,7 +104,7 @@ class RowWriter:
             rows: uint8 of shape (any number, width).
 
         Raises:
-            OutputError: if a row of blocks cannot be written.
+            RasterioIOError: if a row of blocks cannot be written.
         """
         while len(rows):
             taken = min(len(rows), self._block - self._filled)
@@ -120,8 +118,7 @@ class RowWriter:
         if self._filled:
             block_row = self._pending[: self._filled]
             window = ((self._written, self._written + self._filled), (0, self.width))
-            with writing_into(self.path.parent):
-                self._target.write(block_row, 1, window=window)
+            self._target.write(block_row, 1, window=window)
             self.crc32 = zlib.crc32(block_row, self.crc32)
             self._written += self._filled
             self._filled = 0

@@ -16,7 +16,6 @@ from rasterio.features import shapes
 from sscl_geo.classes import NODATA, ClassTable
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
 from sscl_geo.maps.areas import GroundArea
-from sscl_geo.maps.disk import writing_into
 
 CHUNK: Final = 50_000
 """Polygons that are converted and written at once."""
@@ -41,7 +40,7 @@ def write_polygons(class_map: Path, path: Path, classes: ClassTable, geobox: Geo
         geobox: the map's grid.
 
     Raises:
-        OutputError: if the file cannot be written.
+        DataSourceError: if the file cannot be written.
     """
     ground = GroundArea(geobox)
     names = {c.value: c.name for c in classes}
@@ -56,10 +55,9 @@ def write_polygons(class_map: Path, path: Path, classes: ClassTable, geobox: Geo
         )
         if ground.is_known:
             frame["area_ha"] = _hectares(polygons, geobox, ground)
-        with writing_into(path.parent):
-            pyogrio.write_dataframe(
-                frame, path, layer="classes", driver="GPKG", append=started, geometry_type="Polygon"
-            )
+        pyogrio.write_dataframe(
+            frame, path, layer="classes", driver="GPKG", append=started, geometry_type="Polygon"
+        )
         started = True
 
 
