@@ -21,7 +21,7 @@ from sscl_geo.errors import ConfigError, LabelError
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
 from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.atomic import atomic_path
-from sscl_geo.io.rasterize import rasterize
+from sscl_geo.io.region import Region
 
 DEFAULT_SHARES = {"train": 0.5, "val": 0.1, "test": 0.4}
 """Shares of the blocks that each part gets when none are given."""
@@ -95,12 +95,11 @@ def part_mask(blocks: gpd.GeoDataFrame, geobox: GeoBox, part: str) -> NDArray[np
     Returns:
         bool of shape (height, width). No pixel is in two parts, also where polygons overlap: the
         later one has it.
+
+    Raises:
+        LabelError: if no block belongs to the part.
     """
-    wkt = grid_wkt(geobox)
-    local = blocks if blocks.crs == wkt else blocks.to_crs(wkt)
-    hits = np.sort(local.sindex.query(geobox.extent.geom))
-    chosen = (local["part"].to_numpy()[hits] == part).astype(np.uint8)
-    return rasterize(local.geometry.to_numpy()[hits], chosen, geobox) == 1
+    return Region(blocks, part).mask(geobox)
 
 
 def write_blocks(blocks: gpd.GeoDataFrame, path: str | os.PathLike[str]) -> Path:
@@ -141,7 +140,8 @@ def _classes_held(
 ) -> NDArray[np.bool_]:
     """Which class occurs in which block, of shape (blocks, classes)."""
     labelled = labels[labels != IGNORE_INDEX]
-    holds = np.zeros((len(top), int(labelled.max(initial=-1)) + 1), bool)
+    count = int(labelled.max()) + 1 if labelled.size else 0
+    holds = np.zeros((len(top), count), bool)
     for block, (i, j) in enumerate(zip(top.tolist(), left.tolist(), strict=True)):
         found = np.unique(labels[i : i + size, j : j + size])
         holds[block, found[found != IGNORE_INDEX]] = True

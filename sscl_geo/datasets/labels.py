@@ -71,6 +71,16 @@ class LabelDataset(GeoDataset):
         )
 
     @property
+    def path(self) -> str:
+        """File the labels come from."""
+        return self.labels.path
+
+    @property
+    def is_named_only(self) -> bool:
+        """True if the file holds names alone, so that the class values were made up."""
+        return self.labels.is_named_only
+
+    @property
     def classes(self) -> ClassTable:
         """What the class indices mean."""
         return self.labels.classes
@@ -85,6 +95,10 @@ class LabelDataset(GeoDataset):
             uint8 of shape (height, width): class index, IGNORE_INDEX where there is no label.
         """
         return self.labels.on_grid(geobox)
+
+    def overlaps(self, geobox: GeoBox) -> bool:
+        """True if the extents of labels and grid share ground."""
+        return self.labels.overlaps(geobox)
 
     def __getitem__(self, index: GeoSlice) -> Sample:
         """Labels in a box, on a north-up grid from its upper left corner.

@@ -90,6 +90,10 @@ class RasterLabels:
                     self._warp(reader, geobox[part], out[part])
             return out
 
+    def overlaps(self, geobox: GeoBox) -> bool:
+        """True if the extents of labels and grid share ground."""
+        return geobox.extent.to_crs(self.crs).geom.intersects(self.extent)
+
     def _warp(self, reader: SceneReader, geobox: GeoBox, out: NDArray[np.uint8]) -> None:
         window = _covering_window(self.scene.geobox, geobox)
         if window is None:

@@ -94,6 +94,10 @@ class VectorLabels:
         hits = np.sort(drawing.tree.query(geobox.extent.geom))
         return rasterize(drawing.geometries[hits], self._indices[hits], geobox)
 
+    def overlaps(self, geobox: GeoBox) -> bool:
+        """True if the extents of labels and grid share ground."""
+        return geobox.extent.to_crs(self.crs).geom.intersects(self.extent)
+
     def _in_crs(self, wkt: str) -> _Drawing:
         if wkt not in self._drawings:
             geometries = self._frame.to_crs(wkt).to_numpy()

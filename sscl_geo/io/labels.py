@@ -2,15 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.classes import ClassTable
 from sscl_geo.errors import LabelError
+
+if TYPE_CHECKING:
+    from sscl_geo.io.label_raster import RasterLabels
+    from sscl_geo.io.label_vector import VectorLabels
 
 VECTOR_SUFFIXES = (
     ".gpkg", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".fgb", ".gml", ".kml", ".zip",
@@ -19,24 +22,29 @@ VECTOR_SUFFIXES = (
 
 
 class Labels(Protocol):
-    """Labels that can be put on any pixel grid.
+    """Labels that can be put on any pixel grid."""
 
-    Attributes:
-        path: file the labels come from.
-        classes: what the class indices mean.
-        crs: coordinate reference system of the file, as well-known text.
-        extent: ground that the labels may cover, in that system.
-        is_named_only: True if the file holds names alone, so that the values were made up here.
-    """
+    @property
+    def path(self) -> str:
+        """File the labels come from."""
+        ...
 
-    path: str
-    classes: ClassTable
-    crs: str
-    extent: shapely.Polygon
-    is_named_only: bool
+    @property
+    def classes(self) -> ClassTable:
+        """What the class indices mean."""
+        ...
+
+    @property
+    def is_named_only(self) -> bool:
+        """True if the file holds names alone, so that the class values were made up here."""
+        ...
 
     def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
         """Class indices (height, width) on a grid; IGNORE_INDEX where there is no label."""
+        ...
+
+    def overlaps(self, geobox: GeoBox) -> bool:
+        """True if the extents of labels and grid share ground."""
         ...
 
 
@@ -45,7 +53,7 @@ def open_labels(
     classes: ClassTable | None = None,
     column: str | None = None,
     layer: str | None = None,
-) -> Labels:
+) -> "RasterLabels | VectorLabels":
     """Open a class raster or a vector layer of points, lines or polygons.
 
     Args:
@@ -82,13 +90,8 @@ def check_overlap(labels: Labels, geobox: GeoBox, path: str) -> None:
     Raises:
         LabelError: if their extents share no ground.
     """
-    if not overlaps(labels, geobox):
+    if not labels.overlaps(geobox):
         raise LabelError(
             f"The labels {labels.path} lie wholly outside {path}; give labels of the same place, "
             "or correct the coordinate reference system of either."
         )
-
-
-def overlaps(labels: Labels, geobox: GeoBox) -> bool:
-    """True if the extents of labels and grid share ground."""
-    return geobox.extent.to_crs(labels.crs).geom.intersects(labels.extent)

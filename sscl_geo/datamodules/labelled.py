@@ -1,0 +1,195 @@
+"""Labelled patches for fine-tuning, as a Lightning data module."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import geopandas as gpd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchgeo.datamodules.geo import BaseDataModule
+
+from sscl_geo.bundle import load_bundle
+from sscl_geo.classes import ClassTable
+from sscl_geo.datasets.labelled_patches import LabelledPatches
+from sscl_geo.datasets.labels import LabelDataset
+from sscl_geo.datasets.scenes import SceneDataset
+from sscl_geo.errors import ConfigError, SceneError
+from sscl_geo.io.labels import check_overlap
+from sscl_geo.io.region import Region
+from sscl_geo.io.statistics import band_statistics
+from sscl_geo.samplers.labelled_patches import (
+    LabelCells,
+    LabelledPatchSampler,
+    count_labels,
+    covering_patches,
+)
+from sscl_geo.splits import read_blocks
+from sscl_geo.transforms.patches import PatchAugmentation
+
+_PATCHES_FOR_STATISTICS = 64
+
+
+class LabelledDataModule(BaseDataModule):
+    """Draw, read and augment patches where labels are.
+
+    Batches hold ``image`` float32 (B, C, H, W), normalised, 0 where not valid; ``valid`` bool
+    (B, H, W); ``mask`` int64 (B, H, W), class indices, 255 where there is no label.
+
+    Works from Python and from ``torchgeo fit`` with
+    ``class_path: sscl_geo.datamodules.labelled.LabelledDataModule``, there also with TorchGeo's own
+    ``SemanticSegmentation`` (``ignore_index: 255``).
+
+    Args:
+        scenes: files, folders or patterns.
+        labels: file of labels: a class raster, points, lines or polygons.
+        classes: class table, or a CSV file of it (value, name, color); from the labels if None.
+        column: column of a vector file that holds the class; chosen if None.
+        within: blocks (see :func:`sscl_geo.splits.spatial_blocks`), or a file of them. Training
+            then sees nothing, image or label, outside the blocks of the part ``train``, and
+            validation nothing outside ``val``. Everything is for training if None.
+        encoder_bundle: bundle to take the statistics of the bands from.
+        mean: mean of each band, in raw units; measured if None.
+        std: standard deviation of each band, in raw units; measured if None.
+        bands: names of the bands to read; all if None.
+        patch_size: height and width of a patch in pixels.
+        batch_size: patches in a batch.
+        length: training patches in an epoch.
+        class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
+        brightness: greatest shift in training, in standard deviations.
+        contrast: greatest change of contrast in training, as a share.
+        num_workers: reading processes.
+        seed: seed of the draws.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[str] | str,
+        labels: str,
+        classes: str | ClassTable | None = None,
+        column: str | None = None,
+        within: str | gpd.GeoDataFrame | None = None,
+        encoder_bundle: str | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        bands: Sequence[str] | None = None,
+        patch_size: int = 128,
+        batch_size: int = 16,
+        length: int = 1600,
+        class_balanced: bool = True,
+        brightness: float = 0.1,
+        contrast: float = 0.1,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(SceneDataset, batch_size, num_workers)
+        self.save_hyperparameters()
+        self._is_set_up = False
+
+    def setup(self, stage: str) -> None:
+        """Open scenes and labels, count the labels, and make samplers and augmentation.
+
+        Raises:
+            SSCLGeoError: as scenes, labels, blocks and bundle do.
+        """
+        if self._is_set_up:
+            return
+        h = self.hparams
+        table, blocks = h["classes"], h["within"]
+        table = ClassTable.from_csv(table) if isinstance(table, str) else table
+        blocks = read_blocks(blocks) if isinstance(blocks, str) else blocks
+        dataset = SceneDataset(h["scenes"], h["bands"])
+        labels = LabelDataset(h["labels"], table, h["column"])
+        self.scenes, self.bands, self.classes = dataset.scenes, dataset.bands, labels.classes
+        if not any(labels.overlaps(scene.geobox) for scene in self.scenes):
+            check_overlap(labels, self.scenes[0].geobox, self.scenes[0].path)
+        region = None if blocks is None else Region(blocks, "train")
+        size, bands = h["patch_size"], h["bands"]
+        patches = LabelledPatches(self.scenes, labels, size, region, bands)
+        cells = count_labels(self.scenes, labels, max(1, size // 4), region)
+        self.train_dataset = patches
+        self.sampler = LabelledPatchSampler(
+            cells, self.scenes, size, h["length"], h["class_balanced"], h["seed"]
+        )
+        if blocks is not None and (blocks["part"] == "val").any():
+            held = Region(blocks, "val")
+            self.val_dataset = LabelledPatches(self.scenes, labels, size, held, bands)
+            self.val_patches = covering_patches(count_labels(self.scenes, labels, size, held))
+        self.class_counts = cells.counts.sum(axis=0)
+        self.band_mean, self.band_std = self._statistics(patches, cells)
+        self.train_aug = PatchAugmentation(
+            self.band_mean, self.band_std, brightness=h["brightness"], contrast=h["contrast"]
+        )
+        self.aug = PatchAugmentation(
+            self.band_mean, self.band_std, moves=False, brightness=0, contrast=0
+        )
+        self._is_set_up = True
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Batches of random patches that hold labels."""
+        self.setup("fit")
+        return self._loader(self.train_dataset, self.sampler, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
+        """Batches that cover each labelled pixel of the part ``val`` once; none without blocks."""
+        self.setup("validate")
+        if self.val_dataset is None:
+            return []
+        return self._loader(self.val_dataset, self.val_patches, drop_last=False)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Normalise a batch on the device it is on; in training also augment it."""
+        if self.trainer is None:
+            return batch
+        augment = self.train_aug if self.trainer.training else self.aug
+        return augment.to(batch["image"].device)(batch)  # ty: ignore[missing-attribute]
+
+    def _loader(self, dataset: Any, sampler: Any, *, drop_last: bool) -> DataLoader[Any]:
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            drop_last=drop_last,
+            pin_memory=bool(self.trainer and self.trainer.strategy.root_device.type == "cuda"),
+            persistent_workers=self.num_workers > 0,
+        )
+
+    def _statistics(
+        self, patches: LabelledPatches, cells: LabelCells
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each band: given, a bundle's, or measured."""
+        h = self.hparams
+        if h["mean"] is not None and h["std"] is not None:
+            mean, std = tuple(h["mean"]), tuple(h["std"])
+        elif h["encoder_bundle"] is not None:
+            bundle = load_bundle(h["encoder_bundle"], kind="encoder")
+            bundle.check_bands(self.bands, self.scenes[0].path)
+            mean, std = bundle.mean, bundle.std
+        elif patches.region is None:
+            found = band_statistics(self.scenes, h["bands"], seed=h["seed"])
+            mean, std = found.mean, found.std
+        else:
+            mean, std = _patch_statistics(patches, cells, h["seed"])
+        if not len(mean) == len(std) == len(self.bands):
+            raise ConfigError(
+                f"There are {len(mean)} means and {len(std)} standard deviations for "
+                f"{len(self.bands)} bands; give one of each for each band."
+            )
+        return mean, std
+
+
+def _patch_statistics(
+    patches: LabelledPatches, cells: LabelCells, seed: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Statistics of training patches alone: those of the scene would know its test blocks."""
+    sampler = LabelledPatchSampler(
+        cells, patches.scenes, patches.patch_size, _PATCHES_FOR_STATISTICS, seed=seed
+    )
+    some = [patches[index] for index in sampler]
+    pixels = torch.cat([p["image"][:, p["valid"]] for p in some], dim=1).double()
+    if pixels.shape[1] == 0:
+        raise SceneError(
+            f"{patches.scenes[0].path} has no valid pixel near the labels; check its nodata value."
+        )
+    return tuple(pixels.mean(dim=1).tolist()), tuple(pixels.std(dim=1, correction=0).tolist())

@@ -1,0 +1,234 @@
+"""Fine-tuning a segmentation network with few labels, from files to a bundle."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import geopandas as gpd
+import lightning.pytorch as pl
+import pandas as pd
+import torch
+
+import sscl_geo
+from sscl_geo.bundle import Bundle, load_bundle, save_bundle
+from sscl_geo.classes import ClassTable
+from sscl_geo.datamodules.labelled import LabelledDataModule
+from sscl_geo.datasets.scenes import SceneDataset
+from sscl_geo.errors import ConfigError, TrainingError
+from sscl_geo.models.segmenters import load_encoder
+from sscl_geo.tasks.segmentation import Segmentation
+from sscl_geo.training import fit
+
+Decoder = Literal["unet", "deeplabv3+", "upernet", "segformer"]
+StrPath = str | os.PathLike[str]
+
+_VALIDATIONS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class FinetuneResult:
+    """What fine-tuning gives.
+
+    Attributes:
+        bundle: the segmenter.
+        history: a row a training step: ``step`` and ``loss``.
+        validation: a row a validation, about ten in all: ``step``, ``loss`` and the metrics of
+            TorchGeo's task; empty without validation blocks.
+        labelled_pixels: number of labelled pixels of each class that training could see.
+    """
+
+    bundle: Bundle
+    history: pd.DataFrame
+    validation: pd.DataFrame
+    labelled_pixels: tuple[int, ...]
+
+
+def finetune(
+    scenes: StrPath | Sequence[StrPath],
+    labels: StrPath,
+    *,
+    out: StrPath | None = None,
+    encoder: Bundle | StrPath | None = None,
+    decoder: Decoder = "unet",
+    encoder_name: str = "resnet18",
+    imagenet: bool = False,
+    classes: ClassTable | None = None,
+    column: str | None = None,
+    within: gpd.GeoDataFrame | StrPath | None = None,
+    bands: Sequence[str] | None = None,
+    patch_size: int = 128,
+    batch_size: int = 16,
+    steps: int = 300,
+    lr: float = 1e-3,
+    encoder_lr_factor: float = 1.0,
+    freeze_encoder: bool = False,
+    loss: Literal["ce", "focal", "dice"] = "ce",
+    class_balanced: bool = True,
+    num_workers: int = 0,
+    accelerator: str = "auto",
+    seed: int = 0,
+) -> FinetuneResult:
+    """Train a segmentation network on the labelled pixels of scenes.
+
+    Args:
+        scenes: files, folders or patterns.
+        labels: a class raster, or points, lines or polygons, in any coordinate reference system.
+        out: bundle to write; none if None.
+        encoder: pretrained encoder to start from; its statistics of the bands are used too. If
+            None, the encoder starts from random or ImageNet weights.
+        decoder: segmentation model.
+        encoder_name: name of the encoder where no pretrained one is given.
+        imagenet: start ``encoder_name`` from ImageNet weights.
+        classes: the classes; those of the labels if None.
+        column: column of a vector file that holds the class; chosen if None.
+        within: blocks, see :func:`sscl_geo.splits.spatial_blocks`. Training sees no pixel, of image
+            or labels, outside the part ``train``; the part ``val`` is for validation.
+        bands: names of the bands; those of the encoder if the scenes have them, else all, if None.
+        patch_size: height and width of a patch in pixels, a multiple of the network's stride (32).
+        batch_size: patches a step.
+        steps: optimiser steps.
+        lr: greatest learning rate.
+        encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
+        freeze_encoder: keep the encoder as it is.
+        loss: ``"ce"`` (cross-entropy), ``"focal"`` or ``"dice"``.
+        class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
+        num_workers: reading processes.
+        accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
+        seed: seed of weights, draws and augmentation; on a CPU the same seed gives the same result.
+
+    Returns:
+        the segmenter as a bundle, and the history of training.
+
+    Raises:
+        TrainingError: if the batch is too small, there are no steps, or the loss is not finite.
+        ConfigError: if the patch size does not fit the network.
+        SSCLGeoError: whatever is wrong with scenes, labels, blocks or encoder.
+    """
+    if batch_size < 2 or steps < 1:
+        raise TrainingError(
+            f"Fine-tuning with {steps} steps of {batch_size} patches is impossible; take at least "
+            "1 step and 2 patches, since batch normalisation needs several samples."
+        )
+    paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
+    start = _load(encoder)
+    pl.seed_everything(seed, verbose=False)
+    data = LabelledDataModule(
+        [os.fspath(path) for path in paths],
+        os.fspath(labels),
+        classes=classes,
+        column=column,
+        within=os.fspath(within) if isinstance(within, str | os.PathLike) else within,
+        mean=None if start is None else start.mean,
+        std=None if start is None else start.std,
+        bands=_choose_bands(paths, bands, start),
+        patch_size=patch_size,
+        batch_size=batch_size,
+        length=batch_size * -(-steps // _VALIDATIONS),
+        class_balanced=class_balanced,
+        num_workers=num_workers,
+        seed=seed,
+    )
+    data.setup("fit")
+    task = Segmentation(
+        model=decoder,
+        backbone=encoder_name if start is None else start.encoder,
+        in_channels=len(data.bands),
+        num_classes=len(data.classes),
+        weights=True if imagenet and start is None else None,
+        loss=loss,
+        lr=lr,
+        encoder_lr_factor=encoder_lr_factor,
+        freeze_backbone=freeze_encoder,
+    )
+    stride = int(task.model.encoder.output_stride)
+    if patch_size % stride:
+        raise ConfigError(
+            f"Patches of {patch_size} pixels do not fit the network; take a multiple of {stride}."
+        )
+    if start is not None:
+        load_encoder(task.model, start, len(data.bands))
+    validation = _ValidationHistory()
+    history = fit(task, data, steps, "finetune", accelerator=accelerator, callbacks=[validation])
+    told = {
+        "encoder": "random" if start is None and not imagenet else "ImageNet",
+        "scenes": ", ".join(Path(s.path).name for s in data.scenes[:20]),
+        "labels": Path(labels).name,
+        "labelled_pixels": str(int(data.class_counts.sum())),
+        "steps": str(steps),
+        "seed": str(seed),
+    }
+    if start is not None:
+        told |= {"encoder": "pretrained"}
+        told |= {f"encoder_{name}": text for name, text in start.provenance.items()}
+    bundle = _to_bundle(task, data, patch_size, told)
+    if out is not None:
+        save_bundle(bundle, out)
+    return FinetuneResult(
+        bundle,
+        history[["step", "loss"]],
+        pd.DataFrame(validation.rows),
+        tuple(data.class_counts.tolist()),
+    )
+
+
+class _ValidationHistory(pl.Callback):
+    """Keep what each validation found."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            found = {
+                name.removeprefix("val_"): float(value)
+                for name, value in trainer.callback_metrics.items()
+                if name.startswith("val_")
+            }
+            self.rows.append({"step": trainer.global_step, **found})
+
+
+def _load(encoder: Bundle | StrPath | None) -> Bundle | None:
+    if encoder is None or isinstance(encoder, Bundle):
+        return encoder
+    return load_bundle(encoder, kind="encoder")
+
+
+def _choose_bands(
+    scenes: Sequence[StrPath], bands: Sequence[str] | None, encoder: Bundle | None
+) -> Sequence[str] | None:
+    """Bands to read: those asked for, or the encoder's where the scenes have them; None for all."""
+    if encoder is None:
+        return bands
+    dataset = SceneDataset(scenes, bands)
+    by_name = bands is None and set(encoder.bands) <= set(dataset.bands)
+    chosen = encoder.bands if by_name else bands
+    encoder.check_bands(tuple(chosen or dataset.bands), dataset.scenes[0].path)
+    return chosen
+
+
+def _to_bundle(
+    task: Segmentation, data: LabelledDataModule, patch_size: int, provenance: dict[str, str]
+) -> Bundle:
+    scene = data.scenes[0]
+    return Bundle(
+        kind="segmenter",
+        encoder=task.hparams["backbone"],
+        decoder=task.hparams["model"],
+        bands=data.bands,
+        mean=data.band_mean,
+        std=data.band_std,
+        resolution=scene.pixel_size,
+        resolution_unit=scene.geobox.crs.units[0] if scene.geobox.crs else "pixel",
+        patch_size=patch_size,
+        classes=data.classes,
+        provenance={
+            "sscl_geo": sscl_geo.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            **provenance,
+        },
+        state_dict=task.model.state_dict(),
+    )

@@ -1,0 +1,93 @@
+"""From raw pixels to class probabilities: all that a map needs of a network."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sscl_geo.bundle import Bundle
+from sscl_geo.classes import ClassTable
+from sscl_geo.errors import BundleError
+from sscl_geo.models.segmenters import build_segmenter
+from sscl_geo.transforms.normalize import Normalize
+
+
+class Predictor(nn.Module):
+    """Normalise, run a segmentation network, and give probabilities.
+
+    Args:
+        network: maps normalised images (B, C, H, W) to logits (B, K, H, W), H and W multiples of
+            ``stride``.
+        mean: mean of each band, raw units.
+        std: standard deviation of each band, raw units.
+        bands: names of the bands, in order.
+        classes: what the K outputs mean.
+        stride: the network's largest downsampling. Other sizes work too, at the price of padding.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        bands: tuple[str, ...],
+        classes: ClassTable,
+        stride: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.normalize = Normalize(mean, std)
+        self.bands = bands
+        self.classes = classes
+        self.stride = stride
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Class probabilities of a batch.
+
+        Args:
+            image: float32 of shape (B, C, H, W), raw units.
+            valid: bool of shape (B, H, W); pixels without data are shown as the bands' means.
+
+        Returns:
+            float32 of shape (B, K, H, W), summing to 1 over K.
+        """
+        height, width = image.shape[-2:]
+        x = self.normalize(image, valid)
+        x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
+        logits = self.network(x)[..., :height, :width]
+        # float32: softmax of half-precision logits loses the ranking of unlikely classes.
+        return logits.float().softmax(dim=1)
+
+
+def build_predictor(bundle: Bundle) -> Predictor:
+    """Build the predictor of a fine-tuned model, on the CPU, in evaluation mode.
+
+    Args:
+        bundle: what ``finetune`` wrote.
+
+    Raises:
+        BundleError: if the bundle is not a segmenter's, or its weights do not fit its description.
+
+    Example:
+        >>> from sscl_geo import load_bundle
+        >>> from sscl_geo.models.predictor import build_predictor
+        >>> predictor = build_predictor(load_bundle(model_path))
+        >>> predictor.classes.names
+        ('water', 'forest')
+    """
+    if bundle.classes is None or bundle.decoder is None:
+        raise BundleError(
+            "The bundle holds an encoder, which cannot make a map; fine-tune it with labels first."
+        )
+    network = build_segmenter(
+        bundle.decoder, bundle.encoder, len(bundle.bands), len(bundle.classes)
+    )
+    try:
+        network.load_state_dict(bundle.state_dict)
+    except RuntimeError as error:
+        raise BundleError(
+            f"The weights of the bundle do not fit a {bundle.decoder} with encoder "
+            f"{bundle.encoder}, {len(bundle.bands)} bands and {len(bundle.classes)} classes; "
+            "fine-tune again."
+        ) from error
+    stride = int(network.encoder.output_stride)  # ty: ignore[missing-union-attribute, invalid-argument-type]
+    predictor = Predictor(network, bundle.mean, bundle.std, bundle.bands, bundle.classes, stride)
+    return predictor.eval().requires_grad_(requires_grad=False)

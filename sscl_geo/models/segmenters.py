@@ -1,0 +1,70 @@
+"""Segmentation networks by name."""
+
+import segmentation_models_pytorch as smp
+from torch import nn
+
+from sscl_geo.bundle import Bundle
+from sscl_geo.errors import BandError, BundleError, ConfigError
+from sscl_geo.models.encoders import build_encoder
+
+SEGMENTERS: dict[str, type[nn.Module]] = {
+    "unet": smp.Unet,
+    "deeplabv3+": smp.DeepLabV3Plus,
+    "upernet": smp.UPerNet,
+    "segformer": smp.Segformer,
+}
+"""TorchGeo's names of the networks that keep their encoder under ``encoder``."""
+
+
+def build_segmenter(decoder: str, encoder: str, in_channels: int, classes: int) -> nn.Module:
+    """Build the network that TorchGeo's ``SemanticSegmentation`` builds, without Lightning.
+
+    It maps (B, in_channels, H, W) to logits (B, classes, H, W); H and W must be multiples of its
+    encoder's output stride. Names of weights are those of segmentation-models-pytorch.
+
+    Args:
+        decoder: a key of :data:`SEGMENTERS`.
+        encoder: name of the encoder.
+        in_channels: number of bands.
+        classes: number of classes.
+
+    Raises:
+        ConfigError: if there is no such decoder or encoder.
+    """
+    if decoder not in SEGMENTERS:
+        raise ConfigError(
+            f"There is no segmentation model {decoder!r}; choose {', '.join(SEGMENTERS)}."
+        )
+    try:
+        return SEGMENTERS[decoder](
+            encoder_name=encoder, encoder_weights=None, in_channels=in_channels, classes=classes
+        )
+    except (KeyError, RuntimeError):
+        build_encoder(encoder, in_channels)  # tells what is wrong with the name
+        raise
+
+
+def load_encoder(network: nn.Module, bundle: Bundle, in_channels: int) -> None:
+    """Put the weights of a pretrained encoder into a segmentation network.
+
+    Args:
+        network: a network of :func:`build_segmenter` or of TorchGeo's task.
+        bundle: an encoder's bundle.
+        in_channels: number of bands that the network takes.
+
+    Raises:
+        BandError: if the bundle was trained on another number of bands.
+        BundleError: if its weights are not those of the network's encoder.
+    """
+    if len(bundle.bands) != in_channels:
+        raise BandError(
+            f"The encoder was pretrained on {len(bundle.bands)} bands ({', '.join(bundle.bands)}) "
+            f"but {in_channels} are given; use scenes with the same bands, or pretrain on these."
+        )
+    try:
+        network.encoder.load_state_dict(bundle.state_dict)  # ty: ignore[missing-union-attribute]
+    except RuntimeError as error:
+        raise BundleError(
+            f"The weights of the bundle ({bundle.encoder}) do not fit the encoder of this network; "
+            f"fine-tune with the encoder {bundle.encoder!r} that was pretrained."
+        ) from error

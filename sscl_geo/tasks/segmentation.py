@@ -1,0 +1,176 @@
+"""Fine-tuning for segmentation with few labels, on TorchGeo's task."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torchgeo.tasks.segmentation import SemanticSegmentation
+
+from sscl_geo.bundle import load_bundle
+from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.models.segmenters import load_encoder
+from sscl_geo.tasks.schedule import adamw_with_schedule, parameter_groups
+
+Batch = dict[str, Tensor]
+
+
+class Segmentation(SemanticSegmentation):
+    """TorchGeo's ``SemanticSegmentation``, made for few labels and pretrained encoders.
+
+    It starts from the encoder of a bundle, leaves unlabelled pixels out, gives a loss of 0 instead
+    of NaN for a batch without labels, trains the encoder at a rate of its own, and warms up and
+    decays the learning rate by step. A frozen encoder also keeps its normalisation statistics.
+
+    Batches are those of :class:`~sscl_geo.datamodules.labelled.LabelledDataModule`. Works from
+    Python and from ``torchgeo fit`` with ``class_path: sscl_geo.tasks.segmentation.Segmentation``.
+
+    Args:
+        model: decoder.
+        backbone: encoder, a name of segmentation-models-pytorch or (``tu-…``) timm.
+        in_channels: number of bands.
+        num_classes: number of classes.
+        labels: names of the classes, for metrics.
+        encoder_bundle: file of a pretrained encoder to start from.
+        weights: True for ImageNet weights; see TorchGeo. The bundle, if given, goes over them.
+        loss: ``"ce"`` (cross-entropy), ``"focal"`` or ``"dice"``.
+        class_weights: weight of each class in the cross-entropy.
+        ignore_index: class index of pixels without a label.
+        lr: greatest learning rate of AdamW.
+        encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
+        weight_decay: weight decay; none on biases and normalisation.
+        warmup_steps: steps over which the learning rate rises, at most a quarter of all.
+        freeze_backbone: keep the encoder as it is.
+        freeze_decoder: keep the decoder as it is; with the above, only the last layer learns.
+
+    Raises:
+        BandError: if the bundle was trained on another number of bands.
+        BundleError: if the file is no encoder's bundle or holds another encoder.
+    """
+
+    ignore = ("weights", "encoder_bundle")
+
+    def __init__(
+        self,
+        model: Literal["unet", "deeplabv3+", "upernet", "segformer"] = "unet",
+        backbone: str = "resnet18",
+        in_channels: int = 3,
+        num_classes: int = 2,
+        labels: list[str] | None = None,
+        encoder_bundle: str | None = None,
+        weights: bool | str | None = None,
+        loss: Literal["ce", "focal", "dice"] = "ce",
+        class_weights: list[float] | None = None,
+        ignore_index: int = IGNORE_INDEX,
+        lr: float = 1e-3,
+        encoder_lr_factor: float = 1.0,
+        weight_decay: float = 1e-2,
+        warmup_steps: int = 20,
+        freeze_backbone: bool = False,
+        freeze_decoder: bool = False,
+    ) -> None:
+        self.encoder_bundle = encoder_bundle
+        super().__init__(
+            model=model,
+            backbone=backbone,
+            weights=weights,
+            in_channels=in_channels,
+            task="multiclass",
+            num_classes=num_classes,
+            labels=labels,
+            loss=loss,
+            class_weights=class_weights,
+            ignore_index=ignore_index,
+            lr=lr,
+            freeze_backbone=freeze_backbone,
+            freeze_decoder=freeze_decoder,
+        )
+
+    def configure_models(self) -> None:
+        """Build the network and put the pretrained encoder into it."""
+        super().configure_models()
+        if self.encoder_bundle is not None:
+            bundle = load_bundle(self.encoder_bundle, kind="encoder")
+            load_encoder(self.model, bundle, self.hparams["in_channels"])
+
+    def configure_losses(self) -> None:
+        """Build the loss."""
+        super().configure_losses()
+        self.criterion = _LossOfLabelled(self.criterion, self.hparams["ignore_index"])
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with warm-up and cosine decay by step, and a rate of its own for the encoder."""
+        h = self.hparams
+        encoder = self.model.encoder
+        groups = [
+            {**group, "lr": h["lr"] * h["encoder_lr_factor"]}
+            for group in parameter_groups(encoder, h["weight_decay"])
+        ]
+        rest = nn.ModuleList(m for name, m in self.model.named_children() if m is not encoder)
+        groups += parameter_groups(rest, h["weight_decay"])
+        total = int(self.trainer.estimated_stepping_batches)
+        warmup = max(1, min(h["warmup_steps"], total // 4))
+        return adamw_with_schedule([g for g in groups if g["params"]], h["lr"], warmup, total)
+
+    def train(self, mode: bool = True) -> "Segmentation":
+        """Set training mode; a frozen encoder stays in evaluation mode."""
+        super().train(mode)
+        if self.hparams["freeze_backbone"]:
+            self.model.encoder.eval()
+        return self
+
+    def training_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """Loss of a batch.
+
+        Args:
+            batch: ``image`` (B, C, H, W) normalised, ``mask`` (B, H, W).
+            batch_idx: number of the batch.
+            dataloader_idx: number of the loader.
+        """
+        image, mask = batch["image"], batch["mask"]
+        logits = self(image)
+        loss: Tensor = self.criterion(logits, mask)
+        # update, not forward: the batch's own metrics would cost as much as the loss.
+        self.train_metrics.update(logits.detach(), mask)
+        self.log("train_loss", loss, batch_size=len(image))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Loss and metrics of a validation batch, as in :meth:`training_step`."""
+        image, mask = batch["image"], batch["mask"]
+        logits = self(image)
+        self.val_metrics.update(logits, mask)
+        self.log("val_loss", self.criterion(logits, mask), batch_size=len(image))
+
+    def on_train_epoch_end(self) -> None:
+        """Log the metrics of the epoch."""
+        with _no_false_alarm():
+            super().on_train_epoch_end()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation."""
+        with _no_false_alarm():
+            super().on_validation_epoch_end()
+
+
+@contextmanager
+def _no_false_alarm() -> Iterator[None]:
+    """Metrics that share their counts with another one think they were never updated."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*was called before the ``update`` method.*")
+        yield
+
+
+class _LossOfLabelled(nn.Module):
+    """A loss that is 0, with a gradient of 0, where no pixel has a label."""
+
+    def __init__(self, loss: nn.Module, ignore_index: int) -> None:
+        super().__init__()
+        self.loss = loss
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        if (mask != self.ignore_index).any():
+            return self.loss(logits, mask)
+        return logits.sum() * 0

@@ -1,0 +1,73 @@
+"""Augmentation of labelled patches, whole batches on the device."""
+
+import torch
+from torch import Tensor, nn
+
+from sscl_geo.transforms.geometric import RandomWarp
+from sscl_geo.transforms.normalize import Normalize
+
+Batch = dict[str, Tensor]
+
+
+class PatchAugmentation(nn.Module):
+    """Normalise patches; flip, turn and recolour them, image, mask and valid mask together.
+
+    Flips and quarter turns copy pixels, so that no label is ever interpolated. Pixels without data
+    stay without data and are 0.
+
+    Args:
+        mean: mean of each band, raw units.
+        std: standard deviation of each band, raw units.
+        moves: flip and turn by multiples of 90 degrees.
+        brightness: greatest shift of a patch, the same for all bands, in standard deviations.
+        contrast: greatest change of a patch's contrast about the mean, as a share.
+
+    Example:
+        >>> import torch
+        >>> from sscl_geo.transforms.patches import PatchAugmentation
+        >>> augment = PatchAugmentation(mean=(100.0, 90.0), std=(20.0, 30.0))
+        >>> batch = {
+        ...     "image": torch.rand(4, 2, 32, 32) * 200,
+        ...     "valid": torch.ones(4, 32, 32, dtype=torch.bool),
+        ...     "mask": torch.zeros(4, 32, 32, dtype=torch.long),
+        ... }
+        >>> augment(batch)["mask"].shape
+        torch.Size([4, 32, 32])
+    """
+
+    def __init__(
+        self,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        moves: bool = True,
+        brightness: float = 0.1,
+        contrast: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.normalize = Normalize(mean, std)
+        self.warp = RandomWarp(flips=moves, quarter_turns=moves)
+        self.brightness = brightness
+        self.contrast = contrast
+
+    def forward(self, batch: Batch) -> Batch:
+        """Augment a batch.
+
+        Args:
+            batch: ``image`` (B, C, H, W) raw, ``valid`` (B, H, W), ``mask`` (B, H, W) class
+                indices; other keys pass through.
+
+        Returns:
+            the same keys; ``image`` float32 normalised.
+        """
+        image, valid, mask = batch["image"], batch["valid"], batch["mask"]
+        image = self.normalize(image, valid)
+        # The mask travels as one more band: class indices are exact in float32.
+        stacked = torch.cat([image, mask[:, None].to(image.dtype)], dim=1)
+        stacked, valid, _ = self.warp(stacked, valid)
+        image = self._recolor(stacked[:, :-1]) * valid[:, None]
+        return {**batch, "image": image, "valid": valid, "mask": stacked[:, -1].to(mask.dtype)}
+
+    def _recolor(self, image: Tensor) -> Tensor:
+        shape = (len(image), 1, 1, 1)
+        draw = torch.rand(2, *shape, device=image.device, dtype=image.dtype) * 2 - 1
+        return image * (1 + self.contrast * draw[0]) + self.brightness * draw[1]
