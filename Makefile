@@ -45,7 +45,7 @@ format: $(READY) ## bring the code into shape
 	$(BIN)/ruff format
 
 docs: $(READY) ## build the site in site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-serve: $(READY) ## show the site while writing it
 	$(BIN)/mkdocs serve

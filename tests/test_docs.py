@@ -1,0 +1,137 @@
+"""The documentation tells the truth: its Python runs, its command lines parse."""
+
+import importlib
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+
+from sscl_geo.cli.main import VERBS
+from sscl_geo.cli.parsing import build_parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SMALLER = {r"\bsteps=\d+": "steps=2", r"\bbatch_size=\d+": "batch_size=4"}
+"""What is made smaller before a block runs, so that it takes seconds; nothing else is changed."""
+
+
+def blocks(page, language):
+    """Code blocks of a page, without the indentation of the tab or note they stand in."""
+    fence = re.compile(rf"^( *)```{language}\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+    return [
+        re.sub(f"^{indent}", "", code, flags=re.MULTILINE)
+        for indent, code in fence.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
+def with_blocks(language):
+    return [
+        pytest.param(page, id=str(page.relative_to(ROOT)))
+        for page in PAGES
+        if blocks(page, language)
+    ]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """Folder with the files that the pages speak of: scene.tif and labels.gpkg."""
+    rng = np.random.default_rng(0)
+    rows, cols = np.mgrid[:160, :192]
+    water = (cols // 24 + rows // 40) % 2 == 0
+    pixels = np.where(water, 40, 120) + rng.normal(0, 8, (3, 160, 192))
+    transform = Affine(30, 0, 300_015, 0, -30, 4_100_025)
+    with rasterio.open(
+        tmp_path / "scene.tif", "w", driver="GTiff", count=3, height=160, width=192,
+        dtype="uint8", crs="EPSG:32612", transform=transform,
+    ) as target:  # fmt: skip
+        target.write(pixels.clip(1, 255).astype(np.uint8))
+    corners = [(c, r) for r in range(4, 150, 20) for c in range(4, 180, 24)]
+    squares = [
+        shapely.box(*(transform @ (c, r + 8)), *(transform @ (c + 8, r))) for c, r in corners
+    ]
+    names = ["water" if water[r, c] else "forest" for c, r in corners]
+    gpd.GeoDataFrame({"class": names}, geometry=squares, crs="EPSG:32612").to_file(
+        tmp_path / "labels.gpkg"
+    )
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("page", with_blocks("python"))
+def test_python_blocks_run_one_after_the_other(page, workplace):
+    namespace = {"__name__": "__main__"}
+    for number, block in enumerate(blocks(page, "python")):
+        code = block
+        for large, small in SMALLER.items():
+            code = re.sub(large, small, code)
+        exec(compile(code, f"{page.name}, block {number + 1}", "exec"), namespace)  # noqa: S102 - our own pages
+
+
+def commands(page):
+    """Command lines of the bash blocks, each as a list of words, up to a pipe or redirection."""
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for command in line.split("&&"):
+                words = shlex.split(command, comments=True)
+                end = next((i for i, w in enumerate(words) if w in {"|", ">"}), None)
+                if words:
+                    yield words[:end]
+
+
+@pytest.mark.parametrize("page", with_blocks("bash"))
+def test_command_lines_are_understood(page):
+    for words in commands(page):
+        if words[0] == "sscl-geo":
+            check_verb(words[1:])
+        elif words[0] == "make":
+            targets = re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            goals = [w for w in words[1:] if "=" not in w]
+            assert all(g in targets or g.startswith("bench-") for g in goals), words
+        elif words[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(words[2]), words
+
+
+def check_verb(words):
+    if words[0] in {"--help", "--version"}:
+        return
+    assert words[0] in VERBS
+    verb = getattr(importlib.import_module(f"sscl_geo.cli.{words[0]}"), words[0])
+    parser = build_parser(verb, words[0])
+    words = [w for w in words[1:] if w not in {"--debug", "--print_config"}]
+    if "--help" in words:
+        return
+    if "--config" in words:  # the file exists on the reader's disk only, with all that is required
+        at = words.index("--config")
+        del words[at : at + 2]
+        for option in (w for w in words if w.startswith("--")):
+            assert option.partition("=")[0] in parser.format_help()
+        return
+    parser.parse_args(words)
+
+
+@pytest.mark.parametrize("name", [*VERBS, "--help"])
+def test_the_page_of_the_command_line_names_every_verb(name):
+    assert name in (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+
+
+def test_every_room_is_on_the_architecture_page():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = [p.name + "/" if p.is_dir() else p.name for p in (ROOT / "sscl_geo").iterdir()]
+    missing = [
+        r for r in rooms if not r.startswith("_") and r != "py.typed" and f"`{r}`" not in page
+    ]
+    assert not missing
+
+
+def test_every_public_name_is_in_the_reference():
+    import sscl_geo
+
+    pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "docs/reference").glob("*.md"))
+    missing = [n for n in sscl_geo.__all__ if n != "__version__" and f".{n}\n" not in pages]
+    assert not missing
