@@ -1,7 +1,7 @@
 """Fine-tuning for segmentation with few labels, on TorchGeo's task."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -155,7 +155,7 @@ class Segmentation(SemanticSegmentation):
 
 
 @contextmanager
-def _no_false_alarm() -> Iterator[None]:
+def _no_false_alarm() -> Generator[None]:
     """Metrics that share their counts with another one think they were never updated."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*was called before the ``update`` method.*")

@@ -1,0 +1,188 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio.features
+import shapely
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from sscl_geo.classes import IGNORE_INDEX, ClassTable
+from sscl_geo.errors import LabelError, SkippedLabelWarning
+from sscl_geo.io.labels import open_labels
+
+GRID = GeoBox((40, 50), Affine(10, 0, 300_000, 0, -10, 4_100_000), "EPSG:32612")
+ROTATED = GeoBox(
+    (40, 50),
+    Affine.translation(300_000, 4_100_000) * Affine.rotation(27) * Affine.scale(10, -12),
+    "EPSG:32612",
+)
+SOUTH_UP = GeoBox((40, 50), Affine(10, 0, 300_000, 0, 10, 4_099_600), "EPSG:32612")
+
+
+def box(left, top, right, bottom, geobox=GRID):
+    """Polygon over pixels [top, bottom) x [left, right)."""
+    ring = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    return shapely.Polygon([geobox.affine * point for point in ring])
+
+
+def pixel(row, col, geobox=GRID):
+    return shapely.Point(geobox.affine * (col + 0.3, row + 0.7))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(geometry, name="labels.gpkg", crs="EPSG:32612", layer=None, **columns):
+        path = tmp_path / name
+        frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=crs)
+        if path.suffix == ".parquet":
+            frame.to_parquet(path)
+        else:
+            frame.to_file(path, **({"layer": layer, "mode": "a"} if layer else {}))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("geobox", [GRID, ROTATED, SOUTH_UP])
+def test_a_polygon_labels_the_pixels_it_covers(write, geobox):
+    path = write([box(3, 5, 20, 30, geobox)], value=[4])
+    expected = np.full(geobox.shape, IGNORE_INDEX)
+    expected[5:30, 3:20] = 0
+    assert np.array_equal(open_labels(path).on_grid(geobox), expected)
+
+
+@pytest.mark.parametrize("geobox", [GRID, ROTATED, SOUTH_UP])
+def test_a_point_labels_the_pixel_that_holds_it(write, geobox):
+    path = write([pixel(7, 11, geobox), pixel(0, 49, geobox)], value=[4, 9])
+    indices = open_labels(path).on_grid(geobox)
+    assert (indices[7, 11], indices[0, 49]) == (0, 1)
+    assert np.count_nonzero(indices != IGNORE_INDEX) == 2
+
+
+def test_a_line_labels_the_pixels_along_it(write):
+    line = shapely.LineString([GRID.affine * (0.5, 0.5), GRID.affine * (9.5, 9.5)])
+    indices = open_labels(write([line], value=[4])).on_grid(GRID)
+    assert np.array_equal(np.argwhere(indices == 0), np.stack([np.arange(10)] * 2, axis=1))
+
+
+def test_the_later_polygon_lies_on_top_and_points_on_top_of_polygons(write):
+    path = write([pixel(2, 2), box(0, 0, 10, 10), box(5, 0, 15, 10)], value=[1, 2, 3])
+    indices = open_labels(path).on_grid(GRID)
+    assert (indices[2, 2], indices[2, 4], indices[2, 6]) == (0, 1, 2)
+
+
+def test_windows_agree_with_the_whole(write):
+    rng = np.random.default_rng(0)
+    xy = rng.uniform((300_000, 4_099_600), (300_500, 4_100_000), (60, 2))
+    blobs = shapely.buffer(shapely.points(xy[:20]), rng.uniform(5, 60, 20))
+    lines = shapely.linestrings(xy[20:40].reshape(10, 2, 2))
+    path = write([*blobs, *lines, *shapely.points(xy[40:])], value=rng.integers(0, 5, 50))
+    labels = open_labels(path)
+    whole = labels.on_grid(GRID)
+    for row, col in ((0, 0), (13, 7), (33, 41)):
+        window = np.s_[row : row + 7, col : col + 9]
+        assert np.array_equal(labels.on_grid(GRID[window]), whole[window])
+
+
+def test_another_crs_is_reprojected(write):
+    polygon = box(3, 5, 20, 30)
+    elsewhere = gpd.GeoSeries([polygon], crs="EPSG:32612").to_crs("EPSG:4326")
+    path = write(list(elsewhere), crs="EPSG:4326", value=[1])
+    expected = rasterio.features.rasterize(
+        [polygon], GRID.shape, fill=255, default_value=0, transform=GRID.affine
+    )
+    assert np.array_equal(open_labels(path).on_grid(GRID), expected)
+
+
+def test_text_gives_names_and_an_id_that_goes_with_it_gives_values(write):
+    path = write([pixel(0, 0), pixel(0, 1), pixel(0, 2)], label=["oak", "ash", "oak"], id=[5, 2, 5])
+    labels = open_labels(path)
+    assert labels.classes.values == (2, 5)
+    assert labels.classes.names == ("ash", "oak")
+    assert labels.on_grid(GRID)[0, :3].tolist() == [1, 0, 1]
+    assert not labels.is_named_only
+
+
+def test_text_alone_is_numbered_in_alphabetical_order(write):
+    labels = open_labels(write([pixel(0, 0), pixel(0, 1)], label=["oak", "ash"]))
+    assert labels.classes.values == (1, 2)
+    assert labels.classes.names == ("ash", "oak")
+    assert labels.is_named_only
+
+
+def test_an_id_that_differs_within_a_class_is_not_taken_for_its_value(write):
+    path = write([pixel(0, i) for i in range(3)], label=["oak", "ash", "oak"], id=[1, 2, 3])
+    assert open_labels(path).is_named_only
+
+
+def test_numbers_take_their_names_from_a_column_that_goes_with_them(write):
+    path = write([pixel(0, 0), pixel(0, 1)], klass=[7, 3], label=["oak", "ash"])
+    assert open_labels(path, column="klass").classes.names == ("ash", "oak")
+
+
+def test_numbers_written_as_text_are_numbers(write):
+    assert open_labels(write([pixel(0, 0), pixel(0, 1)], label=["10", "9"])).classes.values == (
+        9,
+        10,
+    )
+
+
+def test_a_given_table_matches_text_by_name(write):
+    table = ClassTable.from_values([4, 8, 6], {4: "oak", 8: "ash", 6: "elm"})
+    path = write([pixel(0, 0), pixel(0, 1)], label=["oak", "ash"])
+    assert open_labels(path, table).on_grid(GRID)[0, :2].tolist() == [0, 2]
+
+
+def test_a_class_outside_the_table_is_refused(write):
+    path = write([pixel(0, 0)], label=["oak"])
+    with pytest.raises(LabelError, match="'oak'"):
+        open_labels(path, ClassTable.from_values([1], {1: "ash"}))
+
+
+def test_an_unclear_column_is_refused_with_the_list(write):
+    path = write([pixel(0, 0)], height=[3.5], owner=["a"])
+    with pytest.raises(LabelError, match="height, owner"):
+        open_labels(path)
+
+
+def test_a_column_that_is_not_there_is_refused_with_the_list(write):
+    with pytest.raises(LabelError, match="it has value"):
+        open_labels(write([pixel(0, 0)], value=[1]), column="class")
+
+
+def test_fractions_are_no_classes(write):
+    with pytest.raises(LabelError, match="no class value"):
+        open_labels(write([pixel(0, 0)], value=[1.5]))
+
+
+def test_features_without_a_class_are_left_out_with_a_warning(write):
+    path = write([pixel(0, 0), pixel(0, 1)], label=["oak", None])
+    with pytest.warns(SkippedLabelWarning, match="1 of 2"):
+        labels = open_labels(path)
+    assert labels.on_grid(GRID)[0, :2].tolist() == [0, IGNORE_INDEX]
+
+
+def test_several_layers_must_be_chosen_from(write):
+    write([pixel(0, 0)], layer="a", value=[1])
+    path = write([pixel(0, 1)], layer="b", value=[2])
+    with pytest.raises(LabelError, match="a, b"):
+        open_labels(path)
+    assert open_labels(path, layer="b").classes.values == (2,)
+
+
+@pytest.mark.parametrize("name", ["l.shp", "l.geojson", "l.parquet", "l.fgb"])
+def test_the_usual_formats_are_read(write, name):
+    path = write([pixel(0, 0)], name=name, value=[1])
+    assert open_labels(path).on_grid(GRID)[0, 0] == 0
+
+
+def test_a_layer_without_crs_is_refused(write):
+    with pytest.raises(LabelError, match="no coordinate reference system"):
+        open_labels(write([pixel(0, 0)], name="labels.shp", crs=None, value=[1]))
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    path.write_bytes(b"not a geopackage")
+    with pytest.raises(LabelError, match="Cannot read"):
+        open_labels(path)

@@ -1,0 +1,196 @@
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+import torch
+from affine import Affine
+from sklearn import metrics
+from torchmetrics.functional.classification import (
+    multiclass_cohen_kappa,
+    multiclass_jaccard_index,
+    multiclass_precision,
+)
+
+from sscl_geo import evaluation
+from sscl_geo.classes import ClassTable
+from sscl_geo.errors import LabelError, SceneError
+from sscl_geo.evaluation import evaluate
+from sscl_geo.io.labels import open_labels
+from sscl_geo.io.scene import open_scene
+from sscl_geo.splits import part_mask, spatial_blocks
+
+
+def random_pair(shape=(83, 97), seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.choice([1, 2, 5, 255], shape, p=[0.4, 0.2, 0.1, 0.3]).astype(np.uint8)
+    noise = rng.choice([1, 2, 5, 9, 255], shape).astype(np.uint8)
+    return truth, np.where(rng.random(shape) < 0.6, truth, noise)
+
+
+@pytest.fixture
+def pair(make_scene):
+    truth, mapped = random_pair()
+    return (
+        make_scene(mapped[None], name="map.tif", nodata=255),
+        make_scene(truth[None], name="truth.tif", nodata=255),
+        truth,
+        mapped,
+    )
+
+
+def compared(truth, mapped):
+    both = (truth != 255) & (mapped != 255)
+    return truth[both], mapped[both]
+
+
+def test_figures_are_those_of_scikit_learn(pair):
+    path, labels, truth, mapped = pair
+    result = evaluate(path, labels)
+    y, p = compared(truth, mapped)
+    values = [1, 2, 5, 9]
+    assert result.classes.values == tuple(values)  # noqa: PD011 - not pandas
+    options = {"labels": values, "average": None, "zero_division": np.nan}
+    assert np.array_equal(result.confusion, metrics.confusion_matrix(y, p, labels=values))
+    assert result.overall_accuracy == pytest.approx(metrics.accuracy_score(y, p))
+    assert result.kappa == pytest.approx(metrics.cohen_kappa_score(y, p))
+    assert result.iou == pytest.approx(metrics.jaccard_score(y, p, labels=values, average=None))
+    assert result.precision == pytest.approx(metrics.precision_score(y, p, **options))
+    assert result.recall == pytest.approx(metrics.recall_score(y, p, **options), nan_ok=True)
+    assert result.f1 == pytest.approx(metrics.f1_score(y, p, **options))
+
+
+def test_figures_are_those_of_torchmetrics(pair):
+    path, labels, truth, mapped = pair
+    result = evaluate(path, labels)
+    index = np.zeros(256, np.int64)
+    index[[1, 2, 5, 9]] = range(4)
+    y, p = (torch.from_numpy(index[v]) for v in compared(truth, mapped))
+    iou = multiclass_jaccard_index(p, y, 4, average=None).numpy()
+    assert result.iou == pytest.approx(iou, abs=1e-6)
+    assert result.miou == pytest.approx(iou[:3].mean(), abs=1e-6)
+    assert result.kappa == pytest.approx(float(multiclass_cohen_kappa(p, y, 4)), abs=1e-6)
+    precision = multiclass_precision(p, y, 4, average=None).numpy()
+    assert result.precision == pytest.approx(precision, abs=1e-6)
+
+
+def test_reference_pixels_without_map_are_counted_apart(pair):
+    path, labels, truth, mapped = pair
+    result = evaluate(path, labels)
+    assert result.unmapped.tolist() == [
+        np.count_nonzero((truth == v) & (mapped == 255)) for v in result.classes.values  # noqa: PD011 - not pandas
+    ]
+    assert result.pixels == np.count_nonzero((truth != 255) & (mapped != 255))
+
+
+@pytest.mark.parametrize("tile", [1, 31, 83, 97])
+def test_the_size_of_tiles_changes_nothing(make_scene, monkeypatch, tile):
+    truth, mapped = random_pair((29, 33) if tile == 1 else (83, 97))
+    path = make_scene(mapped[None], name="map.tif", nodata=255)
+    labels = make_scene(truth[None], name="truth.tif", nodata=255)
+    whole = evaluate(path, labels)
+    monkeypatch.setattr(evaluation, "_TILE", tile)
+    tiled = evaluate(path, labels)
+    assert np.array_equal(tiled.confusion, whole.confusion)
+    assert np.array_equal(tiled.unmapped, whole.unmapped)
+
+
+def test_only_the_part_asked_for_counts(pair):
+    path, labels, truth, mapped = pair
+    geobox = open_scene(path).geobox
+    blocks = spatial_blocks(geobox, 20, {"train": 0.5, "test": 0.5})
+    inside = part_mask(blocks, geobox, "test")
+    both = inside & (truth != 255) & (mapped != 255)
+    values = [1, 2, 5, 9]
+    expected = metrics.confusion_matrix(truth[both], mapped[both], labels=values)
+    assert np.array_equal(evaluate(path, labels, within=blocks).confusion, expected)
+    parts = sum(evaluate(path, labels, within=blocks, part=p).pixels for p in ("train", "test"))
+    assert parts == evaluate(path, labels).pixels
+
+
+def test_labels_on_another_grid_are_put_on_the_maps_grid(make_scene):
+    mapped = np.repeat(np.repeat(np.array([[1, 2], [3, 4]], np.uint8), 30, 0), 30, 1)
+    path = make_scene(mapped[None], name="map.tif", nodata=255)
+    fine = np.repeat(np.repeat(mapped, 3, 0), 3, 1)
+    transform = Affine(10, 0, 300_015, 0, -10, 4_100_025)
+    result = evaluate(path, make_scene(fine[None], name="fine.tif", transform=transform))
+    assert result.pixels == 3600
+    assert result.overall_accuracy == 1
+    assert result.kappa == 1
+
+
+def test_names_without_numbers_are_matched_to_the_legend_of_the_map(make_scene, tmp_path):
+    path = make_scene(np.array([[[1, 2], [2, 255]]], np.uint8), name="map.tif", nodata=255)
+    (tmp_path / "map.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><CategoryNames><Category/><Category>water</Category>'
+        "<Category>forest</Category></CategoryNames></PAMRasterBand></PAMDataset>"
+    )
+    geobox = open_scene(path).geobox
+    points = [
+        shapely.Point(geobox.affine * (c + 0.5, r + 0.5)) for r, c in ((0, 0), (0, 1), (1, 0))
+    ]
+    frame = gpd.GeoDataFrame(
+        {"label": ["Water", "Forest", "alpine"]}, geometry=points, crs="EPSG:32612"
+    )
+    frame.to_file(tmp_path / "points.gpkg")
+    result = evaluate(path, tmp_path / "points.gpkg")
+    assert dict(zip(result.classes.values, result.classes.names, strict=True)) == {
+        0: "alpine",
+        1: "water",
+        2: "forest",
+    }
+    assert np.diag(result.confusion).tolist() == [0, 1, 1]
+    assert result.confusion[0].tolist() == [0, 0, 1]
+
+
+def test_a_class_that_only_the_map_has_counts_as_wrong(make_scene):
+    path = make_scene(np.array([[[1, 9]]], np.uint8), name="map.tif")
+    labels = make_scene(np.array([[[1, 1]]], np.uint8), name="truth.tif")
+    result = evaluate(path, labels)
+    assert result.overall_accuracy == 0.5
+    assert result.miou == 0.5
+    assert np.isnan(result.recall[1])
+
+
+def test_a_value_outside_a_given_table_is_refused(make_scene):
+    path = make_scene(np.array([[[1, 9]]], np.uint8), name="map.tif")
+    labels = make_scene(np.array([[[1, 1]]], np.uint8), name="truth.tif")
+    with pytest.raises(LabelError, match="class value 9"):
+        evaluate(path, labels, classes=ClassTable.from_values([1]))
+
+
+def test_opened_labels_are_taken_as_they_are(pair):
+    path, labels, *_ = pair
+    assert evaluate(path, open_labels(labels)).pixels == evaluate(path, labels).pixels
+
+
+def test_labels_that_miss_the_map_are_refused(make_scene):
+    path = make_scene(np.array([[[1, 2]]], np.uint8), name="map.tif")
+    labels = make_scene(np.array([[[1, 2]]], np.uint8), name="truth.tif", grid="web_mercator")
+    with pytest.raises(LabelError, match="wholly outside"):
+        evaluate(path, labels)
+
+
+def test_a_map_without_data_under_the_labels_is_refused(make_scene):
+    path = make_scene(np.array([[[1, 255]]], np.uint8), name="map.tif", nodata=255)
+    labels = make_scene(np.array([[[255, 2]]], np.uint8), name="truth.tif", nodata=255)
+    with pytest.raises(LabelError, match="no data on any labelled pixel"):
+        evaluate(path, labels)
+
+
+def test_a_map_of_probabilities_is_refused(make_scene):
+    path = make_scene(np.array([[[0.25, 0.5]]], np.float32), name="map.tif")
+    labels = make_scene(np.array([[[1, 2]]], np.uint8), name="truth.tif")
+    with pytest.raises(SceneError, match=r"0\.25"):
+        evaluate(path, labels)
+
+
+def test_csv_files_hold_figures_and_matrix(pair, tmp_path):
+    path, labels, *_ = pair
+    result = evaluate(path, labels)
+    result.to_csv(tmp_path / "metrics.csv")
+    figures = pd.read_csv(tmp_path / "metrics.csv").set_index(["metric", "class_value"])["value"]
+    assert figures["miou", np.nan] == pytest.approx(result.miou)
+    assert figures["iou", 5.0] == pytest.approx(result.iou[2])
+    matrix = pd.read_csv(tmp_path / "metrics_confusion.csv", index_col=0)
+    assert np.array_equal(matrix.to_numpy(), result.confusion)

@@ -1,0 +1,131 @@
+import geopandas as gpd
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+
+from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.splits import part_mask, read_blocks, spatial_blocks, write_blocks
+
+GRIDS = {
+    "utm": GeoBox((101, 67), Affine(30, 0, 300_015, 0, -30, 4_100_025), "EPSG:32612"),
+    "south_up": GeoBox((101, 67), Affine(30, 0, 300_015, 0, 30, 4_000_025), "EPSG:32612"),
+    "rotated": GeoBox(
+        (101, 67),
+        Affine.translation(300_015, 4_100_025) * Affine.rotation(27) * Affine.scale(10, -12),
+        "EPSG:32612",
+    ),
+    "geographic": GeoBox((101, 67), Affine(1 / 3600, 0, -112.9, 0, -1 / 3600, 37.4), "EPSG:4326"),
+}
+SHARES = {"train": 0.5, "val": 0.2, "test": 0.3}
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("size", [1, 16, 67, 101, 500])
+def test_every_pixel_is_in_exactly_one_part(grid, size):
+    geobox = GRIDS[grid][:9, :7] if size == 1 else GRIDS[grid]
+    blocks = spatial_blocks(geobox, size, SHARES, seed=1)
+    masks = [part_mask(blocks, geobox, part) for part in blocks["part"].unique()]
+    assert (np.sum(masks, axis=0) == 1).all()
+
+
+def test_blocks_lie_on_whole_pixels():
+    geobox = GRIDS["rotated"]
+    blocks = spatial_blocks(geobox, 16, SHARES)
+    row, col = np.mgrid[:101, :67] // 16
+    part = blocks.set_index(["row", "col"])["part"]
+    expected = part.loc[list(zip(row.ravel(), col.ravel(), strict=True))].to_numpy()
+    mask = part_mask(blocks, geobox, "train")
+    assert np.array_equal(mask, (expected == "train").reshape(mask.shape))
+
+
+def test_a_seed_gives_the_same_blocks_and_another_seed_others():
+    first, again, other = (spatial_blocks(GRIDS["utm"], 8, SHARES, seed=s) for s in (3, 3, 4))
+    assert first["part"].equals(again["part"])
+    assert not first["part"].equals(other["part"])
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(1, 5)),
+    st.integers(0, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_parts_get_their_shares_of_the_blocks(rows, cols, shares, seed):
+    geobox = GeoBox((rows, cols), Affine(1, 0, 0, 0, -1, 0), "EPSG:32612")
+    named = dict(zip(("train", "val", "test"), shares, strict=True))
+    counts = spatial_blocks(geobox, 1, named, seed)["part"].value_counts()
+    for name, share in named.items():
+        assert abs(counts.get(name, 0) - rows * cols * share / sum(shares)) < 1
+
+
+def random_labels(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.full((96, 96), IGNORE_INDEX, np.uint8)
+    for k, places in enumerate((200, 40, 6, 1)):
+        row, col = rng.integers(0, 96, (2, places))
+        labels[row, col] = k
+    return labels
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_part_gets_every_class(seed):
+    geobox = GeoBox((96, 96), Affine(1, 0, 0, 0, -1, 0), "EPSG:32612")
+    labels = random_labels(seed)
+    blocks = spatial_blocks(geobox, 16, {"train": 0.3, "test": 0.7}, seed, labels)
+    held = labels[part_mask(blocks, geobox, "train")]
+    assert set(np.unique(labels)) == set(np.unique(held))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_of_several_blocks_reaches_the_other_parts_too(seed):
+    geobox = GeoBox((96, 96), Affine(1, 0, 0, 0, -1, 0), "EPSG:32612")
+    labels = random_labels(seed)
+    blocks = spatial_blocks(geobox, 16, {"train": 0.5, "test": 0.5}, seed, labels)
+    held = labels[part_mask(blocks, geobox, "test")]
+    assert {0, 1, 2} <= set(np.unique(held))
+
+
+def test_labels_do_not_change_the_shares():
+    geobox = GeoBox((96, 96), Affine(1, 0, 0, 0, -1, 0), "EPSG:32612")
+    counts = spatial_blocks(geobox, 8, SHARES, 0, random_labels(0))["part"].value_counts()
+    for part, share in SHARES.items():
+        assert abs(counts[part] - share * 144) <= 4
+
+
+def test_a_geopackage_keeps_the_blocks(tmp_path):
+    blocks = spatial_blocks(GRIDS["utm"], 16, SHARES)
+    again = read_blocks(write_blocks(blocks, tmp_path / "blocks.gpkg"))
+    assert again.crs == blocks.crs
+    assert np.array_equal(
+        part_mask(again, GRIDS["utm"], "test"), part_mask(blocks, GRIDS["utm"], "test")
+    )
+
+
+def test_blocks_in_another_crs_are_reprojected():
+    geobox = GRIDS["utm"]
+    blocks = spatial_blocks(geobox, 16, SHARES)
+    mask = part_mask(blocks.to_crs("EPSG:4326"), geobox, "train")
+    assert np.array_equal(mask, part_mask(blocks, geobox, "train"))
+
+
+def test_a_part_that_is_not_there_is_refused():
+    with pytest.raises(LabelError, match="'exam'"):
+        part_mask(spatial_blocks(GRIDS["utm"], 16), GRIDS["utm"], "exam")
+
+
+@pytest.mark.parametrize(("size", "shares"), [(0, SHARES), (8, {"a": -1}), (8, {"a": 0}), (8, {})])
+def test_blocks_that_cannot_be_made_are_refused(size, shares):
+    with pytest.raises(ConfigError):
+        spatial_blocks(GRIDS["utm"], size, shares)
+
+
+def test_a_file_without_parts_is_refused(tmp_path):
+    path = tmp_path / "blocks.gpkg"
+    gpd.GeoDataFrame({"a": [1]}, geometry=gpd.points_from_xy([0], [0]), crs=4326).to_file(path)
+    with pytest.raises(LabelError, match="'part'"):
+        read_blocks(path)
