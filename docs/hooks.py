@@ -16,7 +16,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     markdown = _BLOCK.sub(
         lambda found: f"<div>{convert(found[1], display='block')}</div>", markdown
     )
-    return _INLINE.sub(lambda found: convert(found[1]), markdown)
+    # Markdown takes <math> at the start of a line for a block of its own, <span> it does not.
+    return _INLINE.sub(lambda found: f"<span>{convert(found[1])}</span>", markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:
