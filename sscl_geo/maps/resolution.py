@@ -9,7 +9,12 @@ from sscl_geo.io.scene import Scene
 TOLERANCE: Final = 0.05
 """Largest relative difference of pixel sizes that is let pass."""
 
-_SPELLINGS: Final = {"meter": "metre", "meters": "metre", "metres": "metre", "m": "metre"}
+_SPELLINGS: Final = {
+    "meter": "metre",
+    "m": "metre",
+    "degrees_north": "degree",  # as the CF conventions and odc-geo name the unit of latitude
+    "degrees_east": "degree",
+}
 
 
 def check_resolution(bundle: Bundle, scene: Scene) -> None:
@@ -18,23 +23,24 @@ def check_resolution(bundle: Bundle, scene: Scene) -> None:
     Raises:
         BundleError: with both sizes.
     """
-    unit = scene_unit(scene)
+    unit, wanted_unit = _unit_of(scene), _spelled(bundle.resolution_unit)
     width, height = scene.pixel_size
-    same_unit = _SPELLINGS.get(unit, unit) == _SPELLINGS.get(
-        bundle.resolution_unit, bundle.resolution_unit
-    )
     ratios = (width / bundle.resolution[0], height / bundle.resolution[1])
-    if same_unit and all(abs(ratio - 1) <= TOLERANCE for ratio in ratios):
+    if unit == wanted_unit and all(abs(ratio - 1) <= TOLERANCE for ratio in ratios):
         return
     wanted = f"{bundle.resolution[0]:g} x {bundle.resolution[1]:g}"
     raise BundleError(
         f"{scene.path} has pixels of {width:g} x {height:g} {unit} but the model was trained on "
-        f"{wanted} {bundle.resolution_unit}; resample the scene first, for example with "
+        f"{wanted} {wanted_unit}; resample the scene first, for example with "
         f"'gdalwarp -tr {wanted.replace(' x ', ' ')} SCENE OUT'."
     )
 
 
-def scene_unit(scene: Scene) -> str:
+def _unit_of(scene: Scene) -> str:
     """Name of the unit of a scene's coordinate reference system, such as ``"metre"``."""
     crs = scene.geobox.crs
-    return crs.units[0] if crs is not None else ""
+    return _spelled(crs.units[0]) if crs is not None else ""
+
+
+def _spelled(unit: str) -> str:
+    return _SPELLINGS.get(unit.lower(), unit.lower())

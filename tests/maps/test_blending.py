@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+
+from sscl_geo.maps.blending import BandAccumulator
+from sscl_geo.maps.tiles import TilePlan
+
+
+def blend(plan, tile_at, classes, columns=None):
+    band = BandAccumulator(plan, classes)
+    rows = []
+    for i in range(len(plan.rows)):
+        for j in columns or range(len(plan.cols)):
+            band.add(i, j, tile_at(i, j))
+        rows.append(band.finish(i).clone())
+    return torch.cat(rows, dim=1).numpy()
+
+
+def window(plan, field, i, j):
+    """Tile (i, j) cut out of a field (classes, height, width), garbage beyond the scene."""
+    rows = np.arange(plan.tile) + plan.rows.starts[i]
+    cols = np.arange(plan.tile) + plan.cols.starts[j]
+    height, width = plan.shape
+    tile = field[:, np.clip(rows, 0, height - 1)][:, :, np.clip(cols, 0, width - 1)].copy()
+    tile[:, (rows < 0) | (rows >= height)] = np.nan
+    tile[:, :, (cols < 0) | (cols >= width)] = np.nan
+    return torch.from_numpy(tile)
+
+
+@pytest.mark.parametrize("overlap", [0, 0.1, 0.25, 0.5])
+@pytest.mark.parametrize("shape", [(1, 1), (63, 65), (64, 64), (101, 211)])
+def test_tiles_that_agree_give_the_field_back(shape, overlap):
+    plan = TilePlan(shape, tile=64, margin=8, overlap=overlap, stride=4)
+    field = np.random.default_rng(0).random((3, *shape), dtype=np.float32)
+    blended = blend(plan, lambda i, j: window(plan, field, i, j), 3)
+    np.testing.assert_allclose(blended, field, rtol=1e-5)
+
+
+def test_tiles_that_differ_are_averaged_as_in_float64_over_the_whole_scene():
+    plan = TilePlan((151, 97), tile=48, margin=5, overlap=0.4)
+    generator = torch.Generator().manual_seed(0)
+    tiles = {
+        (i, j): torch.rand((2, 48, 48), generator=generator)
+        for i in range(len(plan.rows))
+        for j in range(len(plan.cols))
+    }
+    sums, weights = np.zeros((2, 151, 97)), np.zeros((151, 97))
+    for (i, j), tile in tiles.items():
+        (top, bottom), (left, right) = plan.rows.span(i), plan.cols.span(j)
+        weight = np.outer(plan.rows.weights[i], plan.cols.weights[j]).astype(np.float64)
+        row, col = top - plan.rows.starts[i], left - plan.cols.starts[j]
+        core = tile.numpy()[:, row : row + bottom - top, col : col + right - left]
+        sums[:, top:bottom, left:right] += core * weight
+        weights[top:bottom, left:right] += weight
+    blended = blend(plan, lambda i, j: tiles[i, j], 2)
+    np.testing.assert_allclose(blended, sums / weights, atol=1e-6)
+
+
+def test_order_of_the_tiles_in_a_row_does_not_matter():
+    plan = TilePlan((70, 200), tile=48, margin=4, overlap=0.5)
+    generator = torch.Generator().manual_seed(1)
+    tiles = torch.rand((len(plan.rows), len(plan.cols), 1, 48, 48), generator=generator)
+    forward = blend(plan, lambda i, j: tiles[i, j], 1)
+    backward = blend(plan, lambda i, j: tiles[i, j], 1, list(reversed(range(len(plan.cols)))))
+    np.testing.assert_allclose(forward, backward, atol=1e-6)
+
+
+def test_rows_without_any_tile_are_zero():
+    plan = TilePlan((40, 40), tile=16, margin=2, overlap=0.25)
+    band = BandAccumulator(plan, 1)
+    assert not any(band.finish(i).any() for i in range(len(plan.rows)))
+
+
+def test_memory_is_that_of_one_tile_row_whatever_the_height():
+    low = BandAccumulator(TilePlan((1_000, 50), tile=64, margin=8), 2)
+    high = BandAccumulator(TilePlan((20_000, 50), tile=64, margin=8), 2)
+    assert low._sums.shape == high._sums.shape == (2, 48, 50)
