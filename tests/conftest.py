@@ -17,7 +17,7 @@ GRIDS = {
     "non_square": ("EPSG:32612", Affine(10, 0, 300_005, 0, -25, 4_100_025)),
     "rotated": (
         "EPSG:32612",
-        Affine.translation(300_015, 4_100_025) * Affine.rotation(27) * Affine.scale(10, -12),
+        Affine.translation(300_015, 4_100_025) @ Affine.rotation(27) @ Affine.scale(10, -12),
     ),
     "web_mercator": ("EPSG:3857", Affine(0.6, 0, -8_238_310.2, 0, -0.6, 4_970_241.4)),
     "geographic": ("EPSG:4326", Affine(1 / 3600, 0, -112.9, 0, -1 / 3600, 37.4)),

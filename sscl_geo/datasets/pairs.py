@@ -10,7 +10,7 @@ from torchgeo.datasets.utils import Sample
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.geometry.affine import compose, matrix_from_affine, translation
 from sscl_geo.geometry.pair_index import PairIndex
-from sscl_geo.geometry.resample import resample
+from sscl_geo.geometry.resample import is_window, resample
 
 
 class PairDataset(Dataset[Sample]):
@@ -58,6 +58,9 @@ class PairDataset(Dataset[Sample]):
             SceneError: if the file cannot be read.
         """
         row, col, height, width = index.window
+        if not all(is_window(matrix) for matrix in index.pixel_to_scene):
+            # Bilinear interpolation at a view's edge needs the next pixel beyond it.
+            row, col, height, width = row - 1, col - 1, height + 2, width + 2
         patch = self.scenes.read(index.scene, row, col, height, width)
         to_patch = compose(translation(-col, -row), index.pixel_to_scene)
         views = [resample(patch.image, patch.valid, matrix, self.size) for matrix in to_patch]

@@ -163,7 +163,7 @@ class SceneDataset(GeoDataset):
             return self.read(number, int(offset[1]), int(offset[0]), *shape)
         row, col, height, width = _covering_window(scene, target)
         patch = self.read(number, row, col, height, width)
-        transform = scene.geobox.affine * scene.geobox.affine.translation(col, row)
+        transform = scene.geobox.affine @ Affine.translation(col, row)
         grids = {
             "src_transform": transform,
             "src_crs": scene.crs.wkt,
@@ -277,7 +277,7 @@ def _covering_window(scene: Scene, target: GeoBox) -> tuple[int, int, int, int]:
         box = rasterio.warp.transform_bounds(_wkt(target), scene.crs.wkt, *box, densify_pts=21)
     ring = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]])
     inverse = ~affine_from_matrix(matrix_from_affine(scene.geobox.affine))
-    cols, rows = inverse * (ring[:, 0], ring[:, 1])
+    cols, rows = inverse @ (ring[:, 0], ring[:, 1])
     top, left = int(np.floor(min(rows))) - 2, int(np.floor(min(cols))) - 2
     bottom, right = int(np.ceil(max(rows))) + 2, int(np.ceil(max(cols))) + 2
     height, width = scene.shape

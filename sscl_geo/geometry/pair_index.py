@@ -49,6 +49,10 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
             and np.array_equal(self.pixel_to_scene, other.pixel_to_scene)
         )
 
+    def __ne__(self, other: object) -> bool:
+        """Opposite of equal; a tuple has its own, which would not look at the views."""
+        return not self == other
+
     def __hash__(self) -> int:
         """Hash of the scene and the window."""
         return hash((self.scene, self.window))

@@ -89,6 +89,6 @@ class Propagation(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             unit = F.normalize(features.float().flatten(2), dim=1)
             weight = (unit.mT @ unit).clamp(min=0) ** self.sharpness
-            weight = weight * valid.flatten(1)[:, None, :].to(weight)
+            weight = weight * valid.flatten(1)[:, :, None].to(weight)
         values = self.transform(features).flatten(2)
         return (values @ weight.to(values.dtype)).unflatten(2, features.shape[-2:])

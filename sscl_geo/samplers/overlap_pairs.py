@@ -202,7 +202,7 @@ def _ground(scene: Scene) -> NDArray[np.float64]:
     linear = matrix_from_affine(scene.geobox.affine)[:, :2]
     if scene.crs.geographic:
         height, width = scene.shape
-        latitude = (scene.geobox.affine * (width / 2, height / 2))[1]
+        latitude = (scene.geobox.affine @ (width / 2, height / 2))[1]
         linear = np.diag([np.cos(np.radians(latitude)), 1.0]) @ linear
     return linear
 

@@ -1,0 +1,104 @@
+"""Pairs, followed from view pixels back to the ground."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from torchgeo.datasets import stack_samples
+
+from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset, ViewAugmentation
+from sscl_geo.geometry.affine import compose, invert, matrix_from_affine, transform_points
+from sscl_geo.transforms.geometric import RandomWarp
+
+ALL_GRIDS = ["utm", "south_up", "non_square", "rotated", "web_mercator", "geographic"]
+
+
+@pytest.fixture(params=ALL_GRIDS)
+def painted(make_scene, request) -> SceneDataset:
+    """A scene whose two bands hold each pixel's own (column, row) centre."""
+    rows, cols = np.mgrid[:150, :170] + 0.5
+    return SceneDataset(make_scene(np.stack([cols, rows]).astype(np.float32), grid=request.param))
+
+
+def ground_under(dataset: SceneDataset, pixel_to_map: torch.Tensor, size: int) -> torch.Tensor:
+    """(column, row) in the scene under each view pixel's centre, from pixel_to_map alone."""
+    to_scene = invert(torch.from_numpy(matrix_from_affine(dataset.scenes[0].geobox.affine)))
+    x = torch.arange(size, dtype=torch.float64) + 0.5
+    centers = torch.stack(torch.meshgrid(x, x, indexing="xy"), -1).reshape(-1, 2)
+    matrices = compose(to_scene, pixel_to_map)
+    return transform_points(matrices, centers).mT.unflatten(-1, (size, size))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"zoom": (0.6, 1.8)}, {"zoom": (0.7, 1.5), "rotation": 180.0}],
+    ids=["windows", "zoom", "rotation"],
+)
+def test_pixels_show_the_ground_that_pixel_to_map_names(painted, options: dict) -> None:
+    pairs = PairDataset(painted, 24)
+    for index in OverlapPairSampler(painted, size=24, length=12, **options):
+        sample = pairs[index]
+        truth = ground_under(painted, sample["pixel_to_map"], 24)
+        valid = sample["valid"][:, None].expand_as(truth)
+        # At the scene's very edge bilinear interpolation leans on the last pixel: left out.
+        edge = torch.tensor([170.0, 150.0])[:, None, None]
+        inside = ((truth > 1.5) & (truth < edge - 1.5)).all(dim=1, keepdim=True) & valid
+        assert inside.float().mean() > 0.5
+        error = (sample["image"] - truth).abs()[inside.expand_as(truth)].max()
+        assert error < 1e-3
+
+
+def test_the_same_holds_after_augmentation_on_the_batch(painted) -> None:
+    sampler = OverlapPairSampler(painted, size=24, length=16, zoom=(0.7, 1.5))
+    pairs = PairDataset(painted, 24)
+    batch = stack_samples([pairs[i] for i in sampler])
+    warp = RandomWarp(zoom=(0.8, 1.25), rotation=180)
+    augment = ViewAugmentation((0.0, 0.0), (1.0, 1.0), warp, torch.nn.Identity())
+    after = augment(batch)
+    truth = ground_under(painted, after["pixel_to_map"].flatten(0, 1), 24)
+    image, valid = after["image"].flatten(0, 1), after["valid"].flatten(0, 1)
+    old = transform_points(
+        compose(invert(batch["pixel_to_map"].flatten(0, 1)), after["pixel_to_map"].flatten(0, 1)),
+        (torch.cartesian_prod(torch.arange(24), torch.arange(24)) + 0.5).double().flip(-1),
+    ).unflatten(1, (24, 24))
+    # Within the old view's pixel centres; beyond, the outermost pixel repeats.
+    inside = ((old > 0.5) & (old < 23.5)).all(dim=-1) & valid
+    assert inside.float().mean() > 0.4
+    error = (image - truth).abs().amax(dim=1)[inside]
+    assert error.max() < 2e-3
+
+
+def test_both_views_show_the_same_value_on_shared_ground(make_scene) -> None:
+    pattern = np.random.default_rng(0).permutation(120 * 120).reshape(1, 120, 120)
+    scenes = SceneDataset(make_scene(pattern.astype(np.float32)))
+    pairs = PairDataset(scenes, 32)
+    for index in OverlapPairSampler(scenes, size=32, length=20, overlap=(0.3, 0.9)):
+        a, b = pairs[index]["image"][:, 0].numpy()
+        dx, dy = np.round(index.pixel_to_scene[1, :, 2] - index.pixel_to_scene[0, :, 2]).astype(int)
+        shared_a = a[max(dy, 0) : 32 + min(dy, 0), max(dx, 0) : 32 + min(dx, 0)]
+        shared_b = b[max(-dy, 0) : 32 - max(dy, 0), max(-dx, 0) : 32 - max(dx, 0)]
+        np.testing.assert_array_equal(shared_a, shared_b)
+
+
+def test_a_pair_is_one_read(make_scene, monkeypatch) -> None:
+    scenes = SceneDataset(make_scene(np.ones((1, 64, 64), np.uint8)))
+    calls = []
+    read = SceneDataset.read
+    monkeypatch.setattr(
+        SceneDataset, "read", lambda self, *args: calls.append(args) or read(self, *args)
+    )
+    PairDataset(scenes, 16)[next(iter(OverlapPairSampler(scenes, size=16, length=1)))]
+    assert len(calls) == 1
+
+
+def test_worker_processes_read_what_the_main_process_reads(make_scene) -> None:
+    noise = np.random.default_rng(0).integers(0, 60000, (1, 128, 128)).astype(np.uint16)
+    scenes = SceneDataset(make_scene(noise))
+    sampler = OverlapPairSampler(scenes, size=16, length=24)
+    pairs = PairDataset(scenes, 16)
+    here = [pairs[i]["image"] for i in sampler]  # opens the file before workers start
+    loader = DataLoader(
+        pairs, batch_size=4, sampler=sampler, num_workers=2, collate_fn=stack_samples
+    )
+    there = torch.cat([batch["image"] for batch in loader])
+    torch.testing.assert_close(there, torch.stack(here))

@@ -1,0 +1,119 @@
+"""Cells of two views at the same ground point, followed by values painted on the ground."""
+
+import numpy as np
+import pytest
+import torch
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sscl_geo.geometry.affine import matrix_from_affine, transform_points
+from sscl_geo.geometry.correspondences import cell_valid_share, correspondences
+
+BASES = {
+    "utm": Affine(30, 0, 300_015, 0, -30, 4_100_025),
+    "south_up": Affine(30, 0, 300_015, 0, 30, 4_000_025),
+    "rotated": Affine.translation(300_015, 4_100_025) @ Affine.rotation(27) @ Affine.scale(10, -12),
+    "geographic": Affine(1 / 3600, 0, -112.9, 0, -1 / 3600, 37.4),
+}
+IMAGE = (64, 96)
+CELLS = (8, 12)
+
+
+def cell_centers() -> torch.Tensor:
+    x = (torch.arange(CELLS[1], dtype=torch.float64) + 0.5) * IMAGE[1] / CELLS[1]
+    y = (torch.arange(CELLS[0], dtype=torch.float64) + 0.5) * IMAGE[0] / CELLS[0]
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).reshape(-1, 2)
+
+
+def painted(pixel_to_map: torch.Tensor, origin: torch.Tensor, pixel: float) -> torch.Tensor:
+    """Features that hold the ground position of each cell's centre, in pixels from an origin."""
+    ground = (transform_points(pixel_to_map, cell_centers()) - origin) / pixel
+    return ground.T.reshape(1, 2, *CELLS)
+
+
+def pair(
+    base: Affine, angle: float, zoom: float, dx: float, dy: float, mirror: int
+) -> torch.Tensor:
+    center = Affine.translation(IMAGE[1] / 2, IMAGE[0] / 2)
+    second = (
+        base
+        @ Affine.translation(dx, dy)
+        @ center
+        @ Affine.rotation(angle)
+        @ Affine.scale(zoom, mirror * zoom)
+        @ ~center
+    )
+    return torch.from_numpy(np.stack([matrix_from_affine(base), matrix_from_affine(second)]))[None]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(sorted(BASES)),
+    st.floats(-180, 180),
+    st.floats(0.4, 2.5),
+    st.floats(-40, 40),
+    st.floats(-30, 30),
+    st.sampled_from([-1, 1]),
+)
+def test_matched_cells_look_at_the_same_ground(
+    name: str, angle: float, zoom: float, dx: float, dy: float, mirror: int
+) -> None:
+    matrices = pair(BASES[name], angle, zoom, dx, dy, mirror)
+    origin, pixel = matrices[0, 0, :, 2], float(matrices[0, 0, :, 0].norm())
+    match = correspondences(matrices, IMAGE, CELLS)
+    views = [painted(matrices[0, i], origin, pixel) for i in (0, 1)]
+    for direction in (0, 1):
+        # Bilinear interpolation of a linear function is exact, so the grounds must agree.
+        there = match.sample(views[1 - direction], direction)
+        error = (there - views[direction]).abs().amax(dim=1)
+        assert float((error * match.weight[:, direction]).max()) < 1e-3
+
+
+def test_identical_views_match_every_cell_to_itself() -> None:
+    matrices = pair(BASES["utm"], 0, 1, 0, 0, 1)
+    features = torch.randn(1, 5, *CELLS)
+    match = correspondences(matrices, IMAGE, CELLS)
+    torch.testing.assert_close(match.sample(features, 0), features, atol=1e-5, rtol=0)
+    assert match.weight.min() == 1
+
+
+def test_a_mirrored_view_matches_every_cell_to_its_mirror_image() -> None:
+    matrices = pair(BASES["utm"], 0, 1, 0, 0, -1)
+    features = torch.randn(1, 5, *CELLS)
+    match = correspondences(matrices, IMAGE, CELLS)
+    torch.testing.assert_close(match.sample(features, 0), features.flip(2), atol=1e-5, rtol=0)
+    assert match.weight.min() == 1
+
+
+def test_views_apart_have_no_counterparts() -> None:
+    match = correspondences(pair(BASES["utm"], 0, 1, 200, 0, 1), IMAGE, CELLS)
+    assert match.weight.max() == 0
+
+
+def test_a_shift_by_whole_cells_leaves_exactly_the_shared_cells() -> None:
+    match = correspondences(pair(BASES["utm"], 0, 1, 24, 16, 1), IMAGE, CELLS)
+    expected = torch.zeros(CELLS)
+    expected[2:, 3:] = 1
+    torch.testing.assert_close(match.weight[0, 0], expected)
+
+
+def test_half_a_cell_beyond_the_other_views_centres_does_not_count() -> None:
+    match = correspondences(pair(BASES["utm"], 0, 1, 4, 0, 1), IMAGE, CELLS)
+    assert match.weight[0, 0, :, 0].max() == 0
+    assert match.weight[0, 0, :, 1:].min() == 1
+
+
+@pytest.mark.parametrize("blind", [0, 1])
+def test_cells_without_data_in_either_view_do_not_count(blind: int) -> None:
+    valid = torch.ones(1, 2, *IMAGE, dtype=torch.bool)
+    valid[0, blind, :, :40] = False
+    match = correspondences(pair(BASES["utm"], 0, 1, 0, 0, 1), IMAGE, CELLS, valid=valid)
+    assert match.weight[..., :5].max() == 0
+    assert match.weight[..., 5:].min() == 1
+
+
+def test_the_valid_share_of_a_cell_is_its_count_of_valid_pixels() -> None:
+    valid = torch.rand(3, *IMAGE) > 0.3
+    expected = valid.float().reshape(3, 8, 8, 12, 8).mean(dim=(2, 4))
+    torch.testing.assert_close(cell_valid_share(valid, CELLS), expected)

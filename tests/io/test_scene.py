@@ -1,0 +1,94 @@
+"""What is refused as a scene, and what is read from its header."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.enums import ColorInterp
+
+from sscl_geo.errors import SceneError
+from sscl_geo.io.scene import open_scene
+
+
+@pytest.mark.parametrize(
+    "grid", ["utm", "south_up", "non_square", "rotated", "web_mercator", "geographic"]
+)
+def test_the_grid_is_rasterios(make_scene, grid: str) -> None:
+    path = make_scene(np.zeros((2, 5, 7), np.uint8), grid=grid)
+    scene = open_scene(path)
+    with rasterio.open(path) as source:
+        assert scene.geobox.affine == source.transform
+        assert scene.crs.to_epsg() == source.crs.to_epsg()
+        assert scene.shape == source.shape
+
+
+def test_pixel_size_of_a_rotated_grid_is_the_length_of_its_sides(make_scene) -> None:
+    scene = open_scene(make_scene(np.zeros((1, 5, 7), np.uint8), grid="rotated"))
+    assert scene.pixel_size == pytest.approx((10, 12))
+
+
+def test_descriptions_name_the_bands(make_scene) -> None:
+    path = make_scene(np.zeros((2, 5, 7), np.uint8), descriptions=("red", "nir"))
+    assert open_scene(path).bands == ("red", "nir")
+
+
+def test_bands_without_names_are_numbered(make_scene) -> None:
+    assert open_scene(make_scene(np.zeros((2, 5, 7), np.uint8))).bands == ("band_1", "band_2")
+
+
+def test_an_alpha_band_is_not_an_image_band(make_scene) -> None:
+    path = make_scene(np.zeros((4, 5, 7), np.uint8), photometric="RGB", alpha="YES")
+    with rasterio.open(path) as source:
+        assert source.colorinterp[3] == ColorInterp.alpha
+    scene = open_scene(path)
+    assert (len(scene.bands), scene.alpha, scene.has_mask) == (3, 4, False)
+
+
+def test_a_missing_file_is_one_sentence() -> None:
+    with pytest.raises(SceneError, match=r"^There is no file nowhere.tif; check the path"):
+        open_scene("nowhere.tif")
+
+
+def test_a_text_file_is_not_a_raster(tmp_path: Path) -> None:
+    (tmp_path / "note.tif").write_text("hello")
+    with pytest.raises(SceneError, match="as a raster"):
+        open_scene(tmp_path / "note.tif")
+
+
+def test_a_raster_without_crs_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bare.tif"
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=3,
+        height=3,
+        count=1,
+        dtype="uint8",
+        transform=Affine(1, 0, 0, 0, -1, 3),
+    ) as target:
+        target.write(np.zeros((1, 3, 3), np.uint8))
+    with pytest.raises(SceneError, match="no coordinate reference system"):
+        open_scene(path)
+
+
+def test_a_raster_without_transform_is_refused_quietly(tmp_path: Path) -> None:
+    path = tmp_path / "bare.tif"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with rasterio.open(
+            path, "w", driver="GTiff", width=3, height=3, count=1, dtype="uint8", crs="EPSG:32612"
+        ) as target:
+            target.write(np.zeros((1, 3, 3), np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(SceneError, match="no usable transform"):
+            open_scene(path)
+
+
+def test_complex_pixels_are_refused(make_scene) -> None:
+    with pytest.raises(SceneError, match="complex"):
+        open_scene(make_scene(np.zeros((1, 3, 3), np.complex64)))

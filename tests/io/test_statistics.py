@@ -1,0 +1,58 @@
+"""Band statistics against numpy over all pixels."""
+
+import numpy as np
+import pytest
+
+from sscl_geo.errors import SceneError
+from sscl_geo.io.scene import open_scene
+from sscl_geo.io.statistics import band_statistics
+
+
+def test_a_small_scene_is_measured_exactly(make_scene) -> None:
+    array = np.random.default_rng(0).normal(1e4, 3, (3, 70, 90)).astype(np.float32)
+    array[:, :20] = -1
+    got = band_statistics([open_scene(make_scene(array, nodata=-1))])
+    valid = array[:, 20:].reshape(3, -1).astype(np.float64)
+    np.testing.assert_allclose(got.mean, valid.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(got.std, valid.std(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(got.minimum, valid.min(axis=1))
+    np.testing.assert_allclose(got.maximum, valid.max(axis=1))
+    assert got.valid_share == pytest.approx(50 / 70)
+    assert got.pixels == 50 * 90
+
+
+def test_several_windows_merge_to_the_whole(make_scene) -> None:
+    array = np.random.default_rng(0).gamma(2, 50, (2, 700, 1100)).astype(np.float32)
+    got = band_statistics([open_scene(make_scene(array))])
+    np.testing.assert_allclose(got.mean, array.mean(axis=(1, 2), dtype=np.float64), rtol=1e-9)
+    np.testing.assert_allclose(got.std, array.std(axis=(1, 2), dtype=np.float64), rtol=1e-9)
+
+
+def test_percentiles_of_a_sample_come_close(make_scene) -> None:
+    array = np.random.default_rng(0).normal(0, 1, (1, 700, 700)).astype(np.float32)
+    got = band_statistics([open_scene(make_scene(array))])
+    np.testing.assert_allclose(got.percentiles[0], np.percentile(array, [2, 50, 98]), atol=0.06)
+
+
+def test_the_draw_of_windows_is_a_function_of_the_seed(make_scene) -> None:
+    array = np.random.default_rng(0).normal(0, 1, (1, 1500, 1500)).astype(np.float32)
+    scene = open_scene(make_scene(array))
+    assert band_statistics([scene], windows=3, seed=4) == band_statistics(
+        [scene], windows=3, seed=4
+    )
+    assert band_statistics([scene], windows=3, seed=4) != band_statistics(
+        [scene], windows=3, seed=5
+    )
+
+
+def test_scenes_of_other_sizes_count_by_their_pixels(make_scene) -> None:
+    zeros = make_scene(np.zeros((1, 30, 30), np.uint8), "a.tif")
+    tens = make_scene(np.full((1, 30, 10), 10, np.uint8), "b.tif")
+    got = band_statistics([open_scene(zeros), open_scene(tens)])
+    assert got.mean[0] == pytest.approx(2.5)
+
+
+def test_a_scene_without_valid_pixels_is_refused(make_scene) -> None:
+    scene = open_scene(make_scene(np.zeros((1, 9, 9), np.uint8), nodata=0))
+    with pytest.raises(SceneError, match="no valid pixel"):
+        band_statistics([scene])
