@@ -39,11 +39,14 @@ def segment(
     from rich.console import Console
 
     from sscl_geo.bundle import bundle_hash, load_bundle
+    from sscl_geo.errors import ConfigError
     from sscl_geo.io.scene import open_scene
     from sscl_geo.maps.resolution import check_resolution
     from sscl_geo.maps.segment import segment as segment_scene
     from sscl_geo.models.predictor import build_predictor
 
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("PyTorch finds no GPU on this machine; choose --device cpu.")
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     targets = _targets(scenes, out)
     bundle = load_bundle(model, kind="segmenter")

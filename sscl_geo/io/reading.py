@@ -50,7 +50,9 @@ class SceneReader:
                 f"{scene.path} has no band {', '.join(unknown)}; "
                 f"it has {', '.join(scene.bands)}: choose among these."
             )
-        at = [scene.bands.index(band) for band in self.bands]
+        # By position when all are read: files may give several bands the same name.
+        everything = range(len(scene.bands))
+        at = everything if bands is None else [scene.bands.index(band) for band in self.bands]
         self._indexes = [scene.indexes[i] for i in at]
         self._nodata = [scene.nodata[i] for i in at]
         self._source: rasterio.DatasetReader | None = None

@@ -104,3 +104,9 @@ def test_another_resolution_is_refused(make_scene, pixels, model, tmp_path):
     scene = make_scene(pixels, grid="non_square")
     with pytest.raises(BundleError, match="10 x 25 metre"):
         segment([scene], model=model, out=tmp_path / "map.tif")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_not_asked_for(make_scene, pixels, model, tmp_path):
+    with pytest.raises(ConfigError, match="--device cpu"):
+        segment([make_scene(pixels)], model=model, out=tmp_path / "map.tif", device="cuda")

@@ -129,3 +129,12 @@ def test_bands_are_read_in_the_order_of_the_network(
     path = make_scene(pixels[[1, 1, 0]], descriptions=("nir", "other", "red"))
     values = read(segment(open_scene(path), convolution, tmp_path / "m.tif", tile=64).class_map)
     agrees(values, convolution.whole(pixels.astype(np.float32)), convolution.classes)
+
+
+def test_bands_that_share_a_name_are_read_in_their_order(
+    make_scene, make_pixels, convolution, agrees, read, tmp_path
+):
+    pixels = make_pixels(50, 60)
+    path = make_scene(pixels, descriptions=("reflectance", "reflectance"))
+    values = read(segment(open_scene(path), convolution, tmp_path / "m.tif", tile=64).class_map)
+    agrees(values, convolution.whole(pixels.astype(np.float32)), convolution.classes)
