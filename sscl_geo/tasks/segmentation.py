@@ -93,6 +93,7 @@ class Segmentation(SemanticSegmentation):
         if self.encoder_bundle is not None:
             bundle = load_bundle(self.encoder_bundle, kind="encoder")
             load_encoder(self.model, bundle, self.hparams["in_channels"])
+        self.train()
 
     def configure_losses(self) -> None:
         """Build the loss."""

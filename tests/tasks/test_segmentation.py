@@ -1,0 +1,145 @@
+import lightning.pytorch as pl
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from torchgeo.tasks import SemanticSegmentation
+
+from sscl_geo.bundle import Bundle, save_bundle
+from sscl_geo.errors import BandError, BundleError
+from sscl_geo.models.segmenters import SEGMENTERS, build_segmenter
+from sscl_geo.tasks.segmentation import Segmentation
+
+
+@pytest.fixture
+def encoder_path(tmp_path):
+    torch.manual_seed(3)
+    encoder = build_segmenter("unet", "resnet18", 3, 2).encoder
+    bundle = Bundle(
+        kind="encoder",
+        encoder="resnet18",
+        decoder=None,
+        bands=("a", "b", "c"),
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        resolution=(1.0, 1.0),
+        resolution_unit="metre",
+        patch_size=32,
+        classes=None,
+        state_dict=encoder.state_dict(),
+    )
+    save_bundle(bundle, tmp_path / "encoder.safetensors")
+    return str(tmp_path / "encoder.safetensors"), encoder
+
+
+def batches(count=6, labelled=True):
+    torch.manual_seed(0)
+    for _ in range(count):
+        mask = torch.randint(0, 3, (2, 32, 32))
+        mask[:, 5:] = 255
+        yield {
+            "image": torch.randn(2, 3, 32, 32),
+            "mask": mask if labelled else torch.full_like(mask, 255),
+            "valid": torch.ones(2, 32, 32, dtype=torch.bool),
+        }
+
+
+def fit(task, data):
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(task, DataLoader(list(data), batch_size=None))
+    return trainer
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+def test_the_network_is_the_one_of_torchgeo_and_of_the_predictor(model):
+    names = [
+        {name: value.shape for name, value in network.state_dict().items()}
+        for network in (
+            SemanticSegmentation(model, "resnet18", in_channels=3, num_classes=4).model,
+            Segmentation(model, "resnet18", in_channels=3, num_classes=4).model,
+            build_segmenter(model, "resnet18", 3, 4),
+        )
+    ]
+    assert names[0] == names[1] == names[2]
+
+
+def test_the_encoder_of_a_bundle_is_where_training_starts(encoder_path):
+    path, encoder = encoder_path
+    task = Segmentation(in_channels=3, num_classes=3, encoder_bundle=path)
+    mine = task.model.encoder.state_dict()
+    assert all(torch.equal(mine[name], value) for name, value in encoder.state_dict().items())
+
+
+def test_an_encoder_for_other_bands_is_refused_in_a_sentence(encoder_path):
+    with pytest.raises(BandError, match="pretrained on 3 bands"):
+        Segmentation(in_channels=4, num_classes=3, encoder_bundle=encoder_path[0])
+
+
+def test_another_encoder_is_refused_in_a_sentence(encoder_path):
+    with pytest.raises(BundleError, match="'resnet18'"):
+        Segmentation(
+            backbone="resnet34", in_channels=3, num_classes=3, encoder_bundle=encoder_path[0]
+        )
+
+
+@pytest.mark.parametrize("loss", ["ce", "focal", "dice"])
+def test_unlabelled_pixels_do_not_count(loss):
+    task = Segmentation(in_channels=3, num_classes=3, loss=loss)
+    mask = torch.randint(0, 3, (2, 8, 8))
+    mask[:, 4:] = 255
+    logits = torch.randn(2, 3, 8, 8)
+    other = torch.where((mask == 255)[:, None], torch.randn(2, 3, 8, 8) * 9, logits)
+    assert torch.allclose(task.criterion(logits, mask), task.criterion(other, mask), atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["ce", "focal", "dice"])
+def test_a_batch_without_labels_has_loss_and_gradient_zero(loss):
+    task = Segmentation(in_channels=3, num_classes=3, loss=loss)
+    logits = torch.randn(2, 3, 8, 8, requires_grad=True)
+    value = task.criterion(logits, torch.full((2, 8, 8), 255))
+    value.backward()
+    assert value == 0
+    assert (logits.grad == 0).all()
+
+
+def test_training_on_batches_without_labels_leaves_no_nan():
+    task = Segmentation(in_channels=3, num_classes=3)
+    fit(task, [*batches(2), *batches(2, labelled=False)])
+    assert all(torch.isfinite(p).all() for p in task.parameters())
+
+
+def test_a_frozen_encoder_keeps_weights_and_statistics():
+    task = Segmentation(in_channels=3, num_classes=3, freeze_backbone=True)
+    before = {name: v.clone() for name, v in task.model.state_dict().items()}
+    fit(task, batches())
+    after = task.model.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not any(name.startswith("encoder.") for name in changed)
+    assert any(name.startswith("decoder.") for name in changed)
+
+
+def test_the_encoder_learns_at_its_own_rate_and_norms_are_not_decayed():
+    task = Segmentation(
+        in_channels=3, num_classes=3, lr=1e-2, encoder_lr_factor=0.1, weight_decay=0.5
+    )
+    task.trainer = fit(Segmentation(in_channels=3, num_classes=3), batches(2))
+    optimizer = task.configure_optimizers()["optimizer"]
+    of = {id(p): g for g in optimizer.param_groups for p in g["params"]}
+    assert len(of) == len(list(task.model.parameters()))
+    for name, parameter in task.model.named_parameters():
+        group = of[id(parameter)]
+        assert group["initial_lr"] == pytest.approx(1e-3 if name.startswith("encoder.") else 1e-2)
+        assert group["weight_decay"] == (0.5 if parameter.ndim > 1 else 0.0)
+
+
+def test_a_checkpoint_needs_no_bundle(encoder_path, tmp_path):
+    path, _ = encoder_path
+    task = Segmentation(in_channels=3, num_classes=3, encoder_bundle=path)
+    trainer = fit(task, batches(1))
+    trainer.save_checkpoint(tmp_path / "task.ckpt")
+    (tmp_path / "encoder.safetensors").unlink()
+    again = Segmentation.load_from_checkpoint(tmp_path / "task.ckpt", weights_only=True)
+    old, new = task.state_dict(), again.state_dict()
+    assert all(torch.equal(old[name], new[name]) for name in old)

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import torch
+
+from sscl_geo.bundle import Bundle, load_bundle
+from sscl_geo.errors import BandError, ConfigError, TrainingError
+from sscl_geo.finetuning import finetune
+from sscl_geo.io.scene import open_scene
+from sscl_geo.models.predictor import build_predictor
+from sscl_geo.models.segmenters import build_segmenter
+from sscl_geo.splits import spatial_blocks
+
+QUICK = {"patch_size": 32, "batch_size": 2, "steps": 3, "accelerator": "cpu"}
+
+
+@pytest.fixture
+def made(make_scene):
+    """Two classes that one band tells apart."""
+    rng = np.random.default_rng(0)
+    truth = np.kron(rng.integers(0, 2, (6, 5)), np.ones((16, 16), int))
+    pixels = rng.normal(100, 5, (2, *truth.shape)) + 40 * np.stack([truth, truth])
+    labels = np.where(rng.random(truth.shape) < 0.1, truth + 3, 255)
+    scene = make_scene(pixels.astype(np.float32), name="scene.tif", descriptions=("red", "nir"))
+    path = make_scene(labels[None].astype(np.uint8), name="labels.tif", nodata=255)
+    return scene, path, truth
+
+
+def encoder(bands=("red", "nir")):
+    torch.manual_seed(1)
+    network = build_segmenter("unet", "resnet18", len(bands), 2)
+    return Bundle(
+        kind="encoder",
+        encoder="resnet18",
+        decoder=None,
+        bands=bands,
+        mean=(110.0,) * len(bands),
+        std=(21.0,) * len(bands),
+        resolution=(30.0, 30.0),
+        resolution_unit="metre",
+        patch_size=32,
+        classes=None,
+        state_dict=network.encoder.state_dict(),
+    )
+
+
+def test_it_learns_two_classes_that_one_band_tells_apart(made):
+    scene, labels, truth = made
+    result = finetune(scene, labels, **{**QUICK, "steps": 40, "batch_size": 4}, lr=3e-3)
+    assert result.history["loss"].tail(5).mean() < 0.4 * result.history["loss"].head(5).mean()
+    import rasterio
+
+    with rasterio.open(scene) as raster:
+        image = torch.from_numpy(raster.read())[None]
+    predicted = build_predictor(result.bundle)(image, torch.ones(1, *truth.shape).bool())
+    assert (predicted[0].argmax(0).numpy() == truth).mean() > 0.85
+
+
+def test_the_bundle_on_disk_says_all_that_segment_needs(made, tmp_path):
+    scene, labels, _ = made
+    result = finetune(scene, labels, out=tmp_path / "model.safetensors", **QUICK)
+    bundle = load_bundle(tmp_path / "model.safetensors", kind="segmenter")
+    assert bundle.bands == ("red", "nir")
+    assert bundle.classes.values == (3, 4)
+    assert bundle.resolution == (30, 30)
+    assert bundle.resolution_unit == "metre"
+    assert bundle.provenance["labels"] == "labels.tif"
+    assert result.history["step"].tolist() == [1, 2, 3]
+    assert sum(result.labelled_pixels) == int(bundle.provenance["labelled_pixels"])
+
+
+def test_the_same_seed_gives_the_same_weights(made):
+    scene, labels, _ = made
+    first, again, other = (
+        finetune(scene, labels, seed=s, **QUICK).bundle.state_dict for s in (4, 4, 5)
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_an_encoder_brings_its_weights_and_statistics(made):
+    scene, labels, _ = made
+    start = encoder()
+    bundle = finetune(scene, labels, encoder=start, freeze_encoder=True, **QUICK).bundle
+    assert bundle.mean == start.mean
+    assert bundle.std == start.std
+    for name, value in start.state_dict.items():
+        assert torch.equal(bundle.state_dict[f"encoder.{name}"], value)
+
+
+def test_bands_are_found_by_the_names_of_the_encoder(made):
+    scene, labels, _ = made
+    assert finetune(scene, labels, encoder=encoder(("nir",)), **QUICK).bundle.bands == ("nir",)
+
+
+def test_an_encoder_for_other_bands_is_refused(made):
+    scene, labels, _ = made
+    with pytest.raises(BandError, match="2 bands but the bundle was trained on 3"):
+        finetune(scene, labels, encoder=encoder(("a", "b", "c")), **QUICK)
+
+
+def test_validation_blocks_are_looked_at_along_the_way(made):
+    scene, labels, _ = made
+    blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})
+    result = finetune(scene, labels, within=blocks, **{**QUICK, "steps": 20})
+    assert result.validation["step"].tolist() == list(range(2, 21, 2))
+    assert np.isfinite(result.validation["loss"]).all()
+    assert result.validation["AverageJaccardIndex"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch_size": 1}])
+def test_impossible_trainings_are_refused(made, wrong):
+    scene, labels, _ = made
+    with pytest.raises(TrainingError):
+        finetune(scene, labels, **{**QUICK, **wrong})
+
+
+def test_a_patch_size_that_does_not_fit_the_network_is_refused(made):
+    scene, labels, _ = made
+    with pytest.raises(ConfigError, match="multiple of 32"):
+        finetune(scene, labels, **{**QUICK, "patch_size": 40})
