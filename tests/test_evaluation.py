@@ -78,7 +78,8 @@ def test_reference_pixels_without_map_are_counted_apart(pair):
     path, labels, truth, mapped = pair
     result = evaluate(path, labels)
     assert result.unmapped.tolist() == [
-        np.count_nonzero((truth == v) & (mapped == 255)) for v in result.classes.values  # noqa: PD011 - not pandas
+        np.count_nonzero((truth == v) & (mapped == 255))
+        for v in result.classes.values  # noqa: PD011 - not pandas
     ]
     assert result.pixels == np.count_nonzero((truth != 255) & (mapped != 255))
 

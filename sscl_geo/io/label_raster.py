@@ -92,7 +92,7 @@ class RasterLabels:
 
     def overlaps(self, geobox: GeoBox) -> bool:
         """True if the extents of labels and grid share ground."""
-        return geobox.extent.to_crs(self.crs).geom.intersects(self.extent)
+        return geobox.footprint(self.crs).geom.intersects(self.extent)
 
     def _warp(self, reader: SceneReader, geobox: GeoBox, out: NDArray[np.uint8]) -> None:
         window = _covering_window(self.scene.geobox, geobox)

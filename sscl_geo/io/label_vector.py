@@ -96,7 +96,7 @@ class VectorLabels:
 
     def overlaps(self, geobox: GeoBox) -> bool:
         """True if the extents of labels and grid share ground."""
-        return geobox.extent.to_crs(self.crs).geom.intersects(self.extent)
+        return geobox.footprint(self.crs).geom.intersects(self.extent)
 
     def _in_crs(self, wkt: str) -> _Drawing:
         if wkt not in self._drawings:

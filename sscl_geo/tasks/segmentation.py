@@ -15,6 +15,8 @@ from sscl_geo.tasks.schedule import adamw_with_schedule, parameter_groups
 
 Batch = dict[str, Tensor]
 
+_TORCHGEO_OPTIONS = {"task": "multiclass", "num_labels": None, "num_filters": 3, "pos_weight": None}
+
 
 class Segmentation(SemanticSegmentation):
     """TorchGeo's ``SemanticSegmentation``, made for few labels and pretrained encoders.
@@ -89,6 +91,8 @@ class Segmentation(SemanticSegmentation):
 
     def configure_models(self) -> None:
         """Build the network and put the pretrained encoder into it."""
+        # LightningCLI keeps this class's options alone; TorchGeo's code asks for all of its own.
+        self.hparams.update(_TORCHGEO_OPTIONS)
         super().configure_models()
         if self.encoder_bundle is not None:
             bundle = load_bundle(self.encoder_bundle, kind="encoder")
