@@ -180,7 +180,11 @@ class _ValidationHistory(pl.Callback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
 
-    def on_validation_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
+    def on_validation_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002 - Lightning passes it by name
+    ) -> None:
         if not trainer.sanity_checking:
             found = {
                 name.removeprefix("val_"): float(value)
