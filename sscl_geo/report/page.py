@@ -66,7 +66,12 @@ class Image:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures beside each other where there is room, at least ``width`` rem wide."""
+    """Pictures beside each other where there is room.
+
+    Attributes:
+        images: the pictures.
+        width: least width of each in rem; of a picture alone, its greatest width.
+    """
 
     images: Sequence[Image]
     width: int = 18

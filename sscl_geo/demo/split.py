@@ -1,0 +1,81 @@
+"""Dealing the ground of a scene to training and test, before anything is learned."""
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.io.labels import Labels, check_overlap
+from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.scene import Scene
+from sscl_geo.progress import track
+from sscl_geo.splits import part_mask, spatial_blocks
+
+_TILE = 1024
+
+
+def labels_on_scene(labels: Labels, scene: Scene) -> NDArray[np.uint8]:
+    """Class indices on a scene's grid, IGNORE_INDEX also where the scene has no data.
+
+    Raises:
+        LabelError: if no label lies on a pixel with data.
+    """
+    check_overlap(labels, scene.geobox, scene.path)
+    height, width = scene.shape
+    indices = np.full(scene.shape, IGNORE_INDEX, np.uint8)
+    corners = [(row, col) for row in range(0, height, _TILE) for col in range(0, width, _TILE)]
+    with SceneReader(scene) as reader:
+        for row, col in track(corners, "labels"):
+            at = np.s_[row : min(row + _TILE, height), col : min(col + _TILE, width)]
+            known = labels.on_grid(scene.geobox[at])
+            valid = reader.read(row, col, *known.shape).valid
+            indices[at] = np.where(valid, known, IGNORE_INDEX)
+    if (indices == IGNORE_INDEX).all():
+        raise LabelError(
+            f"No label of {labels.path} lies on a pixel of {scene.path} that has data; "
+            "give labels inside the scene."
+        )
+    return indices
+
+
+def deal_blocks(
+    scene: Scene,
+    labels: NDArray[np.uint8],
+    block_size: int,
+    train_share: float,
+    seed: int,
+    test_needs_labels: bool,
+) -> gpd.GeoDataFrame:
+    """Deal square blocks of a scene to the parts ``train`` and ``test``.
+
+    Blocks are stratified by where the labels are, so that training gets every class that has
+    labels at all. Nothing else of the labels, and nothing of the reference, is looked at.
+
+    Args:
+        scene: the scene.
+        labels: class indices on its grid.
+        block_size: side of a block in pixels.
+        train_share: share of the blocks for training, 0 to 1.
+        seed: seed of the draw.
+        test_needs_labels: whether maps will be measured against these very labels.
+
+    Raises:
+        ConfigError: if a part gets no block.
+        LabelError: if the test blocks hold no label but need one.
+    """
+    shares = {"train": train_share, "test": 1 - train_share}
+    blocks = spatial_blocks(scene.geobox, block_size, shares, seed, labels)
+    if set(blocks["part"]) != {"train", "test"}:
+        raise ConfigError(
+            f"{scene.path} gives {len(blocks)} block(s) of {block_size} pixels, of which training "
+            f"takes {train_share:.0%}, so that one part gets none; choose smaller blocks or "
+            "another share."
+        )
+    test = part_mask(blocks, scene.geobox, "test")
+    if test_needs_labels and (labels[test] == IGNORE_INDEX).all():
+        raise LabelError(
+            "No label lies in the test blocks, so that no map can be measured; give a reference, "
+            "more labels, or smaller blocks."
+        )
+    return blocks
