@@ -54,6 +54,10 @@ class SkippedSceneWarning(SSCLGeoWarning):
     """A scene was left out, with the reason."""
 
 
+class SkippedPlaceWarning(SSCLGeoWarning):
+    """A place in a scene could not be read and was left out, with the reason."""
+
+
 class CollapseWarning(SSCLGeoWarning):
     """The learned features show signs of collapse, with the suspected cause."""
 

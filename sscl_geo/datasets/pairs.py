@@ -1,23 +1,30 @@
 """Pairs of overlapping views, read from scenes."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 from torchgeo.datasets.utils import Sample
 
 from sscl_geo.datasets.scenes import SceneDataset
+from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import compose, matrix_from_affine, translation
 from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.geometry.resample import is_window, resample
+from sscl_geo.io.reading import RawPatch
 
 
 class PairDataset(Dataset[Sample]):
     """Read the views that an :class:`~sscl_geo.samplers.overlap_pairs.OverlapPairSampler` drew.
 
-    Both views of a pair are cut from one read of the ground that they cover together. A view on
-    its scene's own grid is a copy of the pixels; only zoom and rotation interpolate.
+    All views of a pair are cut from one read of the ground that they cover together, and a data
+    loader's batch reads the pairs of one visit together, so that a block of a compressed file is
+    decoded once for many pairs. A view on its scene's own grid is a copy of the pixels; only zoom
+    and rotation interpolate.
 
     Args:
         scenes: the scenes.
@@ -52,23 +59,83 @@ class PairDataset(Dataset[Sample]):
         Returns:
             ``image`` float32 (views, C, H, W), raw values, 0 where invalid; ``valid`` bool
             (views, H, W); ``pixel_to_map`` float64 (views, 2, 3), from view pixels to map
-            coordinates of the pair's own scene; ``scene`` int64, its number.
+            coordinates of the first view's scene; ``scene`` int64 (views,), their numbers;
+            ``skipped`` bool, always False here.
 
         Raises:
             SceneError: if the file cannot be read.
         """
-        row, col, height, width = index.window
-        if not all(is_window(matrix) for matrix in index.pixel_to_scene):
-            # Bilinear interpolation at a view's edge needs the next pixel beyond it.
-            row, col, height, width = row - 1, col - 1, height + 2, width + 2
-        patch = self.scenes.read(index.scene, row, col, height, width)
-        to_patch = compose(translation(-col, -row), index.pixel_to_scene)
-        views = [resample(patch.image, patch.valid, matrix, self.size) for matrix in to_patch]
-        scene_to_map = matrix_from_affine(self.scenes.scenes[index.scene].geobox.affine)
+        return self._read_visit([index])[0]
+
+    def __getitems__(self, indexes: Sequence[PairIndex]) -> list[Sample]:
+        """Read a batch, as PyTorch's loader asks for it: the pairs of each visit together.
+
+        A place that cannot be decoded is left out with a :class:`SkippedPlaceWarning`, and other
+        pairs of the batch stand in for its own, marked by ``skipped``: one bad block in a
+        thousand scenes does not end a long training, and batches keep their size.
+
+        Raises:
+            SceneError: if no pair of the batch can be read.
+        """
+        samples: list[Sample | None] = []
+        failure: SceneError | None = None
+        for _, visit in groupby(indexes, key=lambda index: index.visit):
+            group = list(visit)
+            try:
+                samples += self._read_visit(group)
+            except SceneError as error:
+                warnings.warn(f"Skipped a place: {error}", SkippedPlaceWarning, stacklevel=2)
+                failure = error
+                samples += [None] * len(group)
+        good = [sample for sample in samples if sample is not None]
+        if failure is not None and not good:
+            raise failure
+        return [
+            {**good[i % len(good)], "skipped": torch.tensor(data=True)}
+            if sample is None
+            else sample
+            for i, sample in enumerate(samples)
+        ]
+
+    def _read_visit(self, indexes: Sequence[PairIndex]) -> list[Sample]:
+        """Read pairs that lie close together with one read a scene."""
+        patches: dict[int, tuple[RawPatch, int, int]] = {}
+        for scene in dict.fromkeys(s for index in indexes for s in index.scenes):
+            chosen = [
+                (index.windows[view], index.pixel_to_scene[view])
+                for index in indexes
+                for view, number in enumerate(index.scenes)
+                if number == scene
+            ]
+            row, col, height, width = _union(np.stack([window for window, _ in chosen]))
+            if not all(is_window(matrix) for _, matrix in chosen):
+                # Bilinear interpolation at a view's edge needs the next pixel beyond it.
+                row, col, height, width = row - 1, col - 1, height + 2, width + 2
+            patches[scene] = self.scenes.read_raw(scene, row, col, height, width), row, col
+        return [self._cut(index, patches) for index in indexes]
+
+    def _cut(self, index: PairIndex, patches: dict[int, tuple[RawPatch, int, int]]) -> Sample:
+        views = []
+        for view, scene in enumerate(index.scenes):
+            patch, row, col = patches[scene]
+            to_patch = compose(translation(-col, -row), index.pixel_to_scene[view])
+            views.append(resample(patch.pixels, patch.valid, to_patch, self.size))
+        to_map = np.stack(
+            [matrix_from_affine(self.scenes.scenes[s].geobox.affine) for s in index.scenes]
+        )
         sample: Sample = {
             "image": torch.from_numpy(np.stack([image for image, _ in views])),
             "valid": torch.from_numpy(np.stack([valid for _, valid in views])),
-            "pixel_to_map": torch.from_numpy(compose(scene_to_map, index.pixel_to_scene)),
-            "scene": torch.tensor(index.scene),
+            "pixel_to_map": torch.from_numpy(compose(to_map, index.pixel_to_scene)),
+            "scene": torch.tensor(index.scenes),
+            "skipped": torch.tensor(data=False),
         }
         return self.transforms(sample) if self.transforms is not None else sample
+
+
+def _union(windows: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """Smallest window (row, col, height, width) that contains windows (N, 4)."""
+    low = windows[:, :2].min(axis=0)
+    high = (windows[:, :2] + windows[:, 2:]).max(axis=0)
+    (row, col), (height, width) = low.tolist(), (high - low).tolist()
+    return row, col, height, width

@@ -1,35 +1,28 @@
 """Scenes as a TorchGeo dataset."""
 
-import glob
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from datetime import datetime
+from functools import partial
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyproj
-import rasterio.warp
 import shapely
 import torch
-from affine import Affine
-from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice, Sample
 
+from sscl_geo.datasets.mosaic import read_onto, target_grid
 from sscl_geo.errors import BandError, SceneError, SkippedSceneWarning
-from sscl_geo.geometry.affine import affine_from_matrix, compose, invert, matrix_from_affine
-from sscl_geo.geometry.footprint import corners, footprint
-from sscl_geo.io.reading import Patch, SceneReader
+from sscl_geo.geometry.affine import matrix_from_affine
+from sscl_geo.geometry.footprint import footprint
+from sscl_geo.io.dates import DatePattern, Moment, covered_time, time_range
+from sscl_geo.io.finding import find_scenes, open_all
+from sscl_geo.io.reading import Patch, RawPatch, SceneReader
 from sscl_geo.io.scene import Scene, open_scene
-
-RASTER_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".img", ".png", ".nc", ".hdf")
-"""Suffixes looked for in a folder; a file that is named outright may have any."""
-
-_OPENING_THREADS = 16
 
 
 class SceneDataset(GeoDataset):
@@ -45,6 +38,12 @@ class SceneDataset(GeoDataset):
         transforms: applied to each sample of :meth:`__getitem__`.
         strict: True makes an unreadable scene an error; otherwise it is named in a warning and
             left out.
+        dates: (first, last) time of the scenes to use, both included, either None for open:
+            ``("2018", "2020-06")``, ``("2018-07-16T10:00Z", None)`` or Python's own dates. A scene
+            without a date is left out with a warning.
+        date_pattern: regular expression with a group named ``date``, searched for in the path of
+            each scene; the usual forms of dates in file names if None.
+        date_format: how that group is written, in the codes of ``strptime``.
 
     Raises:
         SceneError: if nothing is found or, with ``strict``, a scene cannot be read.
@@ -64,10 +63,17 @@ class SceneDataset(GeoDataset):
         bands: Sequence[str] | None = None,
         transforms: Callable[[Sample], Sample] | None = None,
         strict: bool = False,
+        dates: tuple[Moment | None, Moment | None] | None = None,
+        date_pattern: str | None = None,
+        date_format: str = "%Y%m%d",
     ) -> None:
         self.paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.transforms = transforms
-        self.scenes = _open_all(find_scenes(self.paths), strict=strict)
+        pattern = None if date_pattern is None else DatePattern(date_pattern, date_format)
+        tasks = [partial(open_scene, p, date_pattern=pattern) for p in find_scenes(self.paths)]
+        self.scenes = open_all(tasks, strict=strict)
+        if dates is not None:
+            self.scenes = _within(self.scenes, *dates)
         self.bands = tuple(bands) if bands is not None else self.scenes[0].bands
         for scene in self.scenes:
             if len(scene.bands) != len(self.scenes[0].bands) and bands is None:
@@ -98,10 +104,17 @@ class SceneDataset(GeoDataset):
         Returns:
             image (C, height, width) in raw units and valid mask.
         """
+        return self._reader(scene).read(row, col, height, width)
+
+    def read_raw(self, scene: int, row: int, col: int, height: int, width: int) -> RawPatch:
+        """Read a window as :meth:`read` does, its pixels as they are in the file."""
+        return self._reader(scene).read_raw(row, col, height, width)
+
+    def _reader(self, scene: int) -> SceneReader:
         if scene not in self._readers:
             bands = self.bands if self._by_name else None
             self._readers[scene] = SceneReader(self.scenes[scene], bands)
-        return self._readers[scene].read(row, col, height, width)
+        return self._readers[scene]
 
     def __getitem__(self, index: GeoSlice) -> Sample:
         """Read a mosaic by map coordinates, as TorchGeo's datasets do.
@@ -129,12 +142,12 @@ class SceneDataset(GeoDataset):
         ].tolist()
         if not numbers:
             raise IndexError(f"index: {index} not found in dataset with bounds: {self.bounds}")
-        target = _target_grid(x, y, self.scenes[0], self.crs, self.res)
+        target = target_grid(x, y, self.scenes[0], self.crs, self.res)
         height, width = (int(n) for n in target.shape)
         image = np.zeros((len(self.bands), height, width), np.float32)
         valid = np.zeros((height, width), bool)
         for number in numbers:
-            patch = self._read_onto(number, target)
+            patch = read_onto(target, self.scenes[number], partial(self.read, number))
             new = patch.valid & ~valid
             image[:, new] = patch.image[:, new]
             valid |= new
@@ -147,83 +160,33 @@ class SceneDataset(GeoDataset):
         }
         return self.transforms(sample) if self.transforms is not None else sample
 
-    def _read_onto(self, number: int, target: GeoBox) -> Patch:
-        """Read one scene onto a target grid, without interpolation where the grids agree."""
-        scene, shape = self.scenes[number], (int(target.shape[0]), int(target.shape[1]))
-        source_from_target = compose(
-            invert(matrix_from_affine(scene.geobox.affine)), matrix_from_affine(target.affine)
-        )
-        offset = source_from_target[:, 2].round()
-        same_crs = scene.crs == target.crs
-        if (
-            same_crs
-            and np.allclose(source_from_target[:, :2], np.eye(2), rtol=0, atol=1e-9 / max(shape))
-            and np.allclose(source_from_target[:, 2], offset, rtol=0, atol=1e-3)
-        ):
-            return self.read(number, int(offset[1]), int(offset[0]), *shape)
-        row, col, height, width = _covering_window(scene, target)
-        patch = self.read(number, row, col, height, width)
-        transform = scene.geobox.affine @ Affine.translation(col, row)
-        grids = {
-            "src_transform": transform,
-            "src_crs": scene.crs.wkt,
-            "dst_transform": target.affine,
-            "dst_crs": _wkt(target),
-        }
-        image = np.zeros((len(patch.image), *shape), np.float32)
-        weight = np.zeros(shape, np.float32)
-        rasterio.warp.reproject(
-            patch.image, image, resampling=Resampling.bilinear, init_dest_nodata=False, **grids
-        )
-        rasterio.warp.reproject(
-            patch.valid.astype(np.float32), weight, resampling=Resampling.bilinear, **grids
-        )
-        # Invalid pixels are 0 in the image, so dividing by the weight undoes their share.
-        valid = weight >= 0.5
-        return Patch(
-            np.where(valid, image / np.where(valid, weight, 1), 0).astype(np.float32), valid
-        )
 
-
-def find_scenes(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """Expand files, folders and patterns to a list of files, sorted within each.
-
-    Raises:
-        SceneError: if nothing is found.
-    """
-    found: list[str] = []
-    for path in [os.fspath(p) for p in paths]:
-        if Path(path).is_dir():
-            found += sorted(
-                str(p) for p in Path(path).rglob("*") if p.suffix.lower() in RASTER_SUFFIXES
+def _within(
+    scenes: tuple[Scene, ...], start: Moment | None, end: Moment | None
+) -> tuple[Scene, ...]:
+    """Scenes whose time touches a range."""
+    first, last = time_range(start, end)
+    kept = []
+    for scene in scenes:
+        if scene.date is None:
+            warnings.warn(
+                f"Left out: {scene.path} has no date, but a time range was asked for; "
+                "give date_pattern, or leave dates away.",
+                SkippedSceneWarning,
+                stacklevel=3,
             )
-        elif any(c in path for c in "*?[") and not Path(path).exists():
-            found += sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - patterns may be absolute
-        else:
-            found.append(path)
-    if not found:
+            continue
+        begins, ends = covered_time(scene.date)
+        if begins <= last and first <= ends:
+            kept.append(scene)
+    if not kept:
+        known = sorted(scene.date for scene in scenes if scene.date is not None)
+        have = f"they date from {known[0]:%Y-%m-%d} to {known[-1]:%Y-%m-%d}" if known else "no date"
         raise SceneError(
-            f"No raster found at {', '.join(map(str, paths)) or 'an empty list of paths'}; "
-            "give a file, a folder or a pattern."
+            f"None of {len(scenes)} scenes lies between {start} and {end} ({have}); "
+            "widen the range."
         )
-    return list(dict.fromkeys(found))
-
-
-def _open_all(paths: list[str], *, strict: bool) -> tuple[Scene, ...]:
-    def attempt(path: str) -> Scene | SceneError:
-        try:
-            return open_scene(path)
-        except SceneError as error:
-            return error
-
-    with ThreadPoolExecutor(_OPENING_THREADS) as pool:
-        results = list(pool.map(attempt, paths))
-    failures = [r for r in results if isinstance(r, SceneError)]
-    if failures and (strict or len(failures) == len(results)):
-        raise failures[0]
-    for failure in failures:
-        warnings.warn(f"Left out: {failure}", SkippedSceneWarning, stacklevel=3)
-    return tuple(r for r in results if isinstance(r, Scene))
+    return tuple(kept)
 
 
 def _build_index(scenes: Sequence[Scene]) -> gpd.GeoDataFrame:
@@ -238,11 +201,9 @@ def _build_index(scenes: Sequence[Scene]) -> gpd.GeoDataFrame:
         ]
         own = gpd.GeoSeries(polygons, crs=wkt)
         geometry[numbers] = own.to_numpy() if own.crs == crs else own.to_crs(crs).to_numpy()
+    spans = [_span(scene) for scene in scenes]
     times = pd.IntervalIndex.from_arrays(
-        [pd.Timestamp.min] * len(scenes),
-        [pd.Timestamp.max] * len(scenes),
-        closed="both",
-        name="datetime",
+        [first for first, _ in spans], [last for _, last in spans], closed="both", name="datetime"
     )
     return gpd.GeoDataFrame(
         {"filepath": [s.path for s in scenes], "scene": range(len(scenes))},
@@ -252,38 +213,9 @@ def _build_index(scenes: Sequence[Scene]) -> gpd.GeoDataFrame:
     )
 
 
-def _target_grid(
-    x: slice, y: slice, scene: Scene, crs: pyproj.CRS, res: tuple[float, float]
-) -> GeoBox:
-    """North-up grid over a slice, on the pixel corners of a scene where that is north-up too."""
-    xres, yres = float(x.step or res[0]), float(y.step or res[1])
-    a, b, left, d, e, top = scene.geobox.affine[:6]
-    aligned = b == d == 0 and a == xres and abs(e) == yres and scene.crs == crs
-    x0, y1 = float(x.start), float(y.stop)
-    if aligned:
-        x0 = left + round((x0 - left) / xres) * xres
-        y1 = top + round((y1 - top) / yres) * yres
-    width = max(1, round((x.stop - x.start) / xres))
-    height = max(1, round((y.stop - y.start) / yres))
-    return GeoBox((height, width), Affine(xres, 0, x0, 0, -yres, y1), crs)
-
-
-def _covering_window(scene: Scene, target: GeoBox) -> tuple[int, int, int, int]:
-    """Window (row, col, height, width) of a scene that covers a target grid, with a margin."""
-    shape = (int(target.shape[0]), int(target.shape[1]))
-    xy = corners(matrix_from_affine(target.affine), shape)
-    box = (xy[:, 0].min(), xy[:, 1].min(), xy[:, 0].max(), xy[:, 1].max())
-    if target.crs != scene.crs:
-        box = rasterio.warp.transform_bounds(_wkt(target), scene.crs.wkt, *box, densify_pts=21)
-    ring = np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]])
-    inverse = ~affine_from_matrix(matrix_from_affine(scene.geobox.affine))
-    cols, rows = inverse @ (ring[:, 0], ring[:, 1])
-    top, left = int(np.floor(min(rows))) - 2, int(np.floor(min(cols))) - 2
-    bottom, right = int(np.ceil(max(rows))) + 2, int(np.ceil(max(cols))) + 2
-    height, width = scene.shape
-    top, left, bottom, right = max(top, 0), max(left, 0), min(bottom, height), min(right, width)
-    return top, left, max(bottom - top, 1), max(right - left, 1)
-
-
-def _wkt(grid: GeoBox) -> str:
-    return "" if grid.crs is None else grid.crs.wkt
+def _span(scene: Scene) -> tuple[datetime, datetime]:
+    """Time that a scene stands for, in UTC without a zone, as TorchGeo's indexes have it."""
+    if scene.date is None:
+        return pd.Timestamp.min, pd.Timestamp.max
+    first, last = covered_time(scene.date)
+    return first.replace(tzinfo=None), last.replace(tzinfo=None)

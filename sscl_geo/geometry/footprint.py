@@ -60,3 +60,23 @@ def overlap_share(
     area_a, area_b = shapely.area(a), shapely.area(b)
     whole = np.minimum(area_a, area_b) if of == "smaller" else area_a + area_b - shared
     return shared / whole
+
+
+def bounding_windows(
+    pixel_to_scene: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Smallest windows of whole scene pixels that contain views.
+
+    Args:
+        pixel_to_scene: float64 of shape (..., 2, 3).
+        size: (height, width) of a view.
+
+    Returns:
+        int64 of shape (..., 4): row, col, height, width.
+    """
+    xy = corners(pixel_to_scene, size)
+    # 1e-9: a corner that rounding put just beyond a pixel's edge does not need that pixel.
+    low = np.floor(xy.min(axis=-2) + 1e-9).astype(np.int64)
+    high = np.ceil(xy.max(axis=-2) - 1e-9).astype(np.int64)
+    size_xy = high - low
+    return np.stack([low[..., 1], low[..., 0], size_xy[..., 1], size_xy[..., 0]], axis=-1)

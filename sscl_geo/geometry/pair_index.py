@@ -9,43 +9,56 @@ from numpy.typing import NDArray
 class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes cannot have slots
     """A TorchGeo slice over the ground that the views of a pair cover, plus the views themselves.
 
-    As a tuple it is ``(x, y)``, the bounds in map coordinates, so that any
-    :class:`~torchgeo.datasets.GeoDataset` can be indexed with it.
+    As a tuple it is ``(x, y)``, the bounds in the map coordinates of the first view's scene, so
+    that any :class:`~torchgeo.datasets.GeoDataset` can be indexed with it.
 
     Attributes:
-        scene: number of the scene in its dataset.
-        window: (row, col, height, width) of the scene pixels that all views together need.
-        pixel_to_scene: float64 of shape (views, 2, 3): from view pixels (column, row) to scene
-            pixels (column, row).
+        scenes: number in the dataset of each view's scene; all the same unless views come from
+            several dates.
+        windows: int64 of shape (views, 4): row, col, height, width of the whole scene pixels that
+            each view covers.
+        pixel_to_scene: float64 of shape (views, 2, 3): from view pixels (column, row) to pixels
+            (column, row) of the view's own scene.
+        visit: number of the visit to a cell; pairs of one visit lie close together and are read
+            together.
     """
 
-    scene: int
-    window: tuple[int, int, int, int]
+    scenes: tuple[int, ...]
+    windows: NDArray[np.int64]
     pixel_to_scene: NDArray[np.float64]
+    visit: int
 
     def __new__(
         cls,
         slices: tuple[slice, slice],
-        scene: int,
-        window: tuple[int, int, int, int],
+        scenes: tuple[int, ...],
+        windows: NDArray[np.int64],
         pixel_to_scene: NDArray[np.float64],
+        visit: int = 0,
     ) -> Self:
-        """Make an index from map bounds and the views' matrices."""
+        """Make an index from map bounds and the views' scenes, windows and matrices."""
         self = super().__new__(cls, slices)
-        self.scene = scene
-        self.window = window
+        self.scenes = scenes
+        self.windows = windows
         self.pixel_to_scene = pixel_to_scene
+        self.visit = visit
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the attributes, for worker processes."""
-        return type(self), (tuple(self), self.scene, self.window, self.pixel_to_scene)
+        return type(self), (
+            tuple(self),
+            self.scenes,
+            self.windows,
+            self.pixel_to_scene,
+            self.visit,
+        )
 
     def __eq__(self, other: object) -> bool:
-        """Two indexes are equal if they read the same views of the same scene."""
+        """Two indexes are equal if they read the same views of the same scenes."""
         return (
             isinstance(other, PairIndex)
-            and self.scene == other.scene
+            and self.scenes == other.scenes
             and np.array_equal(self.pixel_to_scene, other.pixel_to_scene)
         )
 
@@ -54,5 +67,5 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
         return not self == other
 
     def __hash__(self) -> int:
-        """Hash of the scene and the window."""
-        return hash((self.scene, self.window))
+        """Hash of the scenes and the windows."""
+        return hash((self.scenes, self.windows.tobytes()))

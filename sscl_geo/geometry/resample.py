@@ -1,4 +1,4 @@
-"""Resampling a patch onto the grid of a view, with invalid pixels kept out."""
+"""Cutting a view out of a patch, with interpolation only where the grids differ."""
 
 from math import ceil
 
@@ -6,6 +6,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+
+from sscl_geo.geometry.affine import compose, translation
+from sscl_geo.geometry.footprint import bounding_windows
 
 
 def is_window(pixel_to_patch: NDArray[np.float64]) -> bool:
@@ -15,33 +18,68 @@ def is_window(pixel_to_patch: NDArray[np.float64]) -> bool:
 
 
 def resample(
-    image: NDArray[np.float32],
+    pixels: NDArray[np.generic],
     valid: NDArray[np.bool_],
     pixel_to_patch: NDArray[np.float64],
     shape: tuple[int, int],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Interpolate a patch on another grid.
+    """Show a patch on the grid of a view.
 
-    Bilinear between pixel centres; where the view's pixels are larger than the patch's, the mean
-    of several samples a pixel, so that fine detail does not alias. Only valid pixels count, with
-    their share of the weight; a pixel is valid if at least half of its weight is.
+    A view that is a plain window is copied. Otherwise bilinear between pixel centres; where the
+    view's pixels are larger than the patch's, the mean of several samples a pixel, so that fine
+    detail does not alias. Only valid pixels count, with their share of the weight; a pixel is valid
+    if at least half of its weight is.
 
     Args:
-        image: float32 of shape (C, height, width), 0 where invalid.
+        pixels: shape (C, height, width), any numeric type.
         valid: bool of shape (height, width).
         pixel_to_patch: float64 (2, 3), from view pixels to patch pixels, both (column, row) with
             (0, 0) at the outer corner.
         shape: (height, width) of the view.
 
     Returns:
-        image and valid mask of the view; pixels beyond the patch are invalid.
+        image float32 of shape (C, *shape), 0 where invalid, and valid mask; pixels beyond the
+        patch are invalid.
     """
-    height, width = shape
+    row, col, height, width = bounding_windows(pixel_to_patch, shape).tolist()
     if is_window(pixel_to_patch):
-        col, row = pixel_to_patch[:, 2].astype(int)
-        window = np.s_[row : row + height, col : col + width]
-        if row >= 0 and col >= 0 and valid[window].shape == shape:
-            return image[:, *window].copy(), valid[window].copy()
+        return _cut(pixels, valid, row, col, height, width)
+    # Bilinear interpolation at a view's edge needs the next pixel beyond it.
+    row, col, height, width = row - 1, col - 1, height + 2, width + 2
+    image, there = _cut(pixels, valid, row, col, height, width)
+    return _interpolate(image, there, compose(translation(-col, -row), pixel_to_patch), shape)
+
+
+def _cut(
+    pixels: NDArray[np.generic],
+    valid: NDArray[np.bool_],
+    row: int,
+    col: int,
+    height: int,
+    width: int,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Copy a window, which may reach beyond the patch, as float32 with 0 where invalid."""
+    top, left = max(row, 0), max(col, 0)
+    bottom, right = min(row + height, valid.shape[0]), min(col + width, valid.shape[1])
+    image = np.zeros((len(pixels), height, width), np.float32)
+    there = np.zeros((height, width), bool)
+    if top >= bottom or left >= right:
+        return image, there
+    inside = np.s_[top - row : bottom - row, left - col : right - col]
+    there[inside] = valid[top:bottom, left:right]
+    np.copyto(image[:, *inside], pixels[:, top:bottom, left:right], casting="unsafe")
+    if not there[inside].all():
+        image[:, ~there] = 0
+    return image, there
+
+
+def _interpolate(
+    image: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    pixel_to_patch: NDArray[np.float64],
+    shape: tuple[int, int],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    height, width = shape
     stretch = np.linalg.norm(pixel_to_patch[:, :2], axis=0)
     samples_x, samples_y = (max(1, ceil(s - 1e-9)) for s in stretch)
     x = (np.arange(width * samples_x) + 0.5) / samples_x
@@ -49,10 +87,9 @@ def resample(
     grid = np.stack(np.meshgrid(x, y), axis=-1) @ pixel_to_patch[:, :2].T + pixel_to_patch[:, 2]
     grid = grid / [valid.shape[1], valid.shape[0]] * 2 - 1
     source = np.concatenate([image, valid[None].astype(np.float32)])
-    # float64: float32 coordinates would shift samples of a wide patch by 1e-4 pixels.
     sampled = F.grid_sample(
-        torch.from_numpy(source)[None].double(),
-        torch.from_numpy(grid)[None],
+        torch.from_numpy(source)[None],
+        torch.from_numpy(grid)[None].float(),
         mode="bilinear",
         padding_mode="zeros",
         align_corners=False,

@@ -26,6 +26,18 @@ class Patch(NamedTuple):
     valid: NDArray[np.bool_]
 
 
+class RawPatch(NamedTuple):
+    """Pixels of a window of a scene, as they are in the file.
+
+    Attributes:
+        pixels: shape (bands, height, width), in the type of the file; anything where not valid.
+        valid: bool of shape (height, width); True where every band has data.
+    """
+
+    pixels: NDArray[np.generic]
+    valid: NDArray[np.bool_]
+
+
 class SceneReader:
     """Reads windows of one scene; for one thread at a time.
 
@@ -92,19 +104,27 @@ class SceneReader:
         Raises:
             SceneError: if the file cannot be opened or a block of it cannot be decoded.
         """
+        pixels, valid = self.read_raw(row, col, height, width)
+        return Patch(np.where(valid, pixels, 0).astype(np.float32, copy=False), valid)
+
+    def read_raw(self, row: int, col: int, height: int, width: int) -> RawPatch:
+        """Read a window as :meth:`read` does, but leave its pixels as they are in the file.
+
+        For callers that keep only parts of a large window: turning all of it into float32 would
+        cost as much as decoding.
+        """
         scene_height, scene_width = self.scene.shape
         top, left = max(row, 0), max(col, 0)
         bottom, right = min(row + height, scene_height), min(col + width, scene_width)
-        image = np.zeros((len(self._indexes), height, width), dtype=np.float32)
-        valid = np.zeros((height, width), dtype=bool)
         if top >= bottom or left >= right:
-            return Patch(image, valid)
-        inside = np.s_[top - row : bottom - row, left - col : right - col]
+            empty = np.zeros((len(self._indexes), height, width), self.scene.dtype)
+            return RawPatch(empty, np.zeros((height, width), dtype=bool))
         window = Window(left, top, right - left, bottom - top)  # ty: ignore[too-many-positional-arguments]
-        pixels, has_data = self._decode(window)
-        image[:, inside[0], inside[1]] = np.where(has_data, pixels, 0)
-        valid[inside] = has_data
-        return Patch(image, valid)
+        pixels, valid = self._decode(window)
+        if valid.shape == (height, width):
+            return RawPatch(pixels, valid)
+        edges = ((top - row, row + height - bottom), (left - col, col + width - right))
+        return RawPatch(np.pad(pixels, ((0, 0), *edges)), np.pad(valid, edges))
 
     def _decode(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         source = self._open()
@@ -140,7 +160,15 @@ def _has_data(pixels: NDArray[np.generic], nodata: Sequence[float | None]) -> ND
     for band, value in zip(pixels, nodata, strict=True):
         if band.dtype.kind == "f":
             valid &= np.isfinite(band)
-        if value is not None and not np.isnan(value):
+        if value is not None and _occurs(value, band.dtype):
             # Compared in the band's own type: -3.4e38 as float64 differs from its float32.
-            valid &= band != np.asarray(value).astype(band.dtype, casting="unsafe")
+            valid &= band != np.asarray(value).astype(band.dtype)
     return valid
+
+
+def _occurs(value: float, dtype: np.dtype[np.generic]) -> bool:
+    """True if pixels of a type can have a nodata value: -9999 on uint8 marks nothing."""
+    if dtype.kind == "f":
+        return not np.isnan(value)
+    limits = np.iinfo(dtype.name)
+    return float(value).is_integer() and limits.min <= value <= limits.max

@@ -75,7 +75,7 @@ def draw_some_pairs(dataset: SceneDataset, indexes: Iterable[PairIndex], size: i
         np.stack([s["valid"].numpy() for s in samples]),
         np.stack([s["pixel_to_map"].numpy() for s in samples]),
     )
-    return DrawnPairs(pairs, tuple(dataset.scenes[int(s["scene"])].crs for s in samples))
+    return DrawnPairs(pairs, tuple(dataset.scenes[int(s["scene"][0])].crs for s in samples))
 
 
 def save_contact_sheet(drawn: DrawnPairs, bands: tuple[str, ...], path: Path) -> None:

@@ -14,10 +14,12 @@ class ViewRanges:
 
     Attributes:
         size: (height, width) of a view in its own pixels.
-        overlap: least and greatest share of ground that two views have in common.
+        overlap: least and greatest share of ground that each further view has in common with the
+            first.
         overlap_of: what the share is taken of: the ``"smaller"`` view's area, or the ``"union"``.
         zoom: least and greatest ground sampling distance, in pixels of the scene; 1 keeps it.
         rotation: greatest angle between a view and its scene, in degrees on the ground.
+        views: number of views of a place; 2 make a pair.
     """
 
     size: tuple[int, int]
@@ -25,11 +27,7 @@ class ViewRanges:
     overlap_of: OverlapOf = "smaller"
     zoom: tuple[float, float] = (1.0, 1.0)
     rotation: float = 0.0
-
-    @property
-    def on_grid(self) -> bool:
-        """True if views are plain windows of scene pixels, to be cut without interpolation."""
-        return self.rotation == 0 and self.zoom == (1.0, 1.0)
+    views: int = 2
 
 
 def draw_pairs(
@@ -41,7 +39,7 @@ def draw_pairs(
 ) -> NDArray[np.float64]:
     """Draw candidates for pairs in one scene and keep those in range.
 
-    The first view lies anywhere in the scene with equal probability, the second anywhere around
+    The first view lies anywhere in the scene with equal probability, the others anywhere around
     it; pairs whose overlap is out of range or that reach beyond the scene are dropped.
 
     Args:
@@ -53,66 +51,57 @@ def draw_pairs(
             long as a step north; rotation is meant in these.
 
     Returns:
-        float64 of shape (kept, 2, 2, 3): from view pixels to scene pixels.
+        float64 of shape (kept, views, 2, 3): from view pixels to scene pixels.
     """
     linear = _draw_linear(rng, count, ranges, ground)
     height, width = ranges.size
     # Half extent, along scene columns and rows, of each view's bounding box.
     extent = np.abs(linear) @ np.array([width / 2, height / 2])
     limit = np.array([scene_shape[1], scene_shape[0]], dtype=np.float64)
-    first = _uniform(rng, extent[:, 0], limit - extent[:, 0])
-    reach = extent[:, 0] + extent[:, 1]
+    first = _uniform(rng, extent[:, :1], limit - extent[:, :1])
+    reach = extent[:, :1] + extent[:, 1:]
     if ranges.rotation == 0:
         # Less than this much shared along one axis cannot give the least overlap.
-        reach -= ranges.overlap[0] * 2 * np.minimum(extent[:, 0], extent[:, 1])
-    low = np.maximum(first - reach, extent[:, 1])
-    high = np.minimum(first + reach, limit - extent[:, 1])
-    second = _uniform(rng, low, high)
-    corner = np.stack([first, second], axis=1) - linear @ np.array([width / 2, height / 2])
+        reach -= ranges.overlap[0] * 2 * np.minimum(extent[:, :1], extent[:, 1:])
+    low = np.maximum(first - reach, extent[:, 1:])
+    high = np.minimum(first + reach, limit - extent[:, 1:])
+    others = _uniform(rng, low, high)
+    centers = np.concatenate([first, others], axis=1)
+    corner = centers - linear @ np.array([width / 2, height / 2])
     if ranges.rotation == 0:
         corner = np.round(corner)
     matrices = np.concatenate([linear, corner[..., None]], axis=-1)
-    fits = (extent * 2 <= limit).all(axis=(1, 2)) & (low <= high).all(axis=1)
+    fits = (extent * 2 <= limit).all(axis=(1, 2)) & (low <= high).all(axis=(1, 2))
     matrices = matrices[fits]
-    share = _shares(matrices, ranges)
-    least, greatest = ranges.overlap
-    return matrices[(share >= least - 1e-9) & (share <= greatest + 1e-9)]
+    return matrices[overlaps_in_range(matrices, ranges)]
 
 
-def bounding_windows(
-    pixel_to_scene: NDArray[np.float64], size: tuple[int, int]
-) -> NDArray[np.int64]:
-    """Smallest windows of whole scene pixels that contain views.
+def overlaps_in_range(matrices: NDArray[np.float64], ranges: ViewRanges) -> NDArray[np.bool_]:
+    """True for pairs in which every further view overlaps the first within range.
 
     Args:
-        pixel_to_scene: float64 of shape (..., 2, 3).
-        size: (height, width) of a view.
-
-    Returns:
-        int64 of shape (..., 4): row, col, height, width.
+        matrices: float64 of shape (N, views, 2, 3), from view pixels to any coordinates that all
+            views of a pair share; scene pixels do as well as map coordinates, since a share of
+            area is the same in both.
+        ranges: what is asked of the overlap.
     """
-    height, width = size
-    corners_xy = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
-    xy = corners_xy @ pixel_to_scene[..., :2].mT + pixel_to_scene[..., None, :, 2]
-    # 1e-9: a corner that rounding put just beyond a pixel's edge does not need that pixel.
-    low = np.floor(xy.min(axis=-2) + 1e-9).astype(np.int64)
-    high = np.ceil(xy.max(axis=-2) - 1e-9).astype(np.int64)
-    size_xy = high - low
-    return np.stack([low[..., 1], low[..., 0], size_xy[..., 1], size_xy[..., 0]], axis=-1)
+    share = _shares(matrices, ranges)
+    least, greatest = ranges.overlap
+    return ((share >= least - 1e-9) & (share <= greatest + 1e-9)).all(axis=1)
 
 
 def _draw_linear(
     rng: np.random.Generator, count: int, ranges: ViewRanges, ground: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Linear parts (count, 2, 2, 2), for two views each, of view pixels to scene pixels."""
+    """Linear parts (count, views, 2, 2) of the matrices from view pixels to scene pixels."""
     least, greatest = np.log(ranges.zoom)
-    zoom = np.exp(rng.uniform(least, greatest, size=(count, 2, 1)))
+    zoom = np.exp(rng.uniform(least, greatest, size=(count, ranges.views, 1)))
     size_xy = np.array([ranges.size[1], ranges.size[0]], dtype=np.float64)
     if ranges.rotation == 0:
         # A whole number of scene pixels, so that windows need no interpolation at their edges.
         scale = np.maximum(np.round(size_xy * zoom), 1) / size_xy
         return scale[..., None] * np.eye(2)
-    angle = np.radians(rng.uniform(-ranges.rotation, ranges.rotation, size=(count, 2)))
+    angle = np.radians(rng.uniform(-ranges.rotation, ranges.rotation, size=(count, ranges.views)))
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
     return zoom[..., None] * (np.linalg.inv(ground) @ turn @ ground)
@@ -125,16 +114,16 @@ def _uniform(
 
 
 def _shares(matrices: NDArray[np.float64], ranges: ViewRanges) -> NDArray[np.float64]:
-    if ranges.rotation:
+    """Overlap (N, views - 1) of each further view with the first."""
+    if (matrices[..., 0, 1] != 0).any() or (matrices[..., 1, 0] != 0).any():
         polygons = footprint(matrices, ranges.size)
-        return overlap_share(polygons[:, 0], polygons[:, 1], ranges.overlap_of)
+        return overlap_share(polygons[:, :1], polygons[:, 1:], ranges.overlap_of)
     low = matrices[..., 2]
     size_xy = matrices[..., [0, 1], [0, 1]] * np.array([ranges.size[1], ranges.size[0]])
-    shared_xy = np.minimum(low[:, 0] + size_xy[:, 0], low[:, 1] + size_xy[:, 1]) - np.maximum(
-        low[:, 0], low[:, 1]
-    )
+    high = low + size_xy
+    shared_xy = np.minimum(high[:, :1], high[:, 1:]) - np.maximum(low[:, :1], low[:, 1:])
     shared = np.clip(shared_xy, 0, None).prod(axis=-1)
     area = size_xy.prod(axis=-1)
     if ranges.overlap_of == "union":
-        return shared / (area.sum(axis=1) - shared)
-    return shared / area.min(axis=1)
+        return shared / (area[:, :1] + area[:, 1:] - shared)
+    return shared / np.minimum(area[:, :1], area[:, 1:])

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,11 @@ def test_reading_before_a_fork_does_not_disturb_the_child(make_scene) -> None:
             os._exit(0)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+
+
+def test_a_nodata_value_that_the_type_cannot_hold_marks_nothing(make_scene) -> None:
+    array = pixels("uint16")
+    array[0, 3, 3] = 55537  # what -9999 would wrap around to
+    path = make_scene(array)
+    scene = replace(open_scene(path), nodata=(-9999.0,) * 3)
+    assert SceneReader(scene).read(0, 0, 17, 23).valid.all()

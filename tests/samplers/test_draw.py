@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sscl_geo.geometry.footprint import corners, footprint, overlap_share
-from sscl_geo.samplers.draw import ViewRanges, bounding_windows, draw_pairs
+from sscl_geo.geometry.footprint import bounding_windows, corners, footprint, overlap_share
+from sscl_geo.samplers.draw import ViewRanges, draw_pairs
 
 NORTH_UP = np.array([[30.0, 0], [0, -30.0]])
 NON_SQUARE = np.array([[10.0, 0], [0, -25.0]])
