@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io.dates import DatePattern, date_in_name, parse_utc
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Scene:
         block_shape: (rows, columns) of the file's blocks, the unit of decoding.
         alpha: band number of the alpha band, or None.
         has_mask: True if the file carries a mask band or a ``.msk`` file.
+        date: when it was taken, in UTC; midnight if only the day is known; None if unknown.
     """
 
     path: str
@@ -41,6 +44,7 @@ class Scene:
     block_shape: tuple[int, int]
     alpha: int | None
     has_mask: bool
+    date: datetime | None = None
 
     @property
     def crs(self) -> CRS:
@@ -69,11 +73,15 @@ class Scene:
         return Path(self.path).stem
 
 
-def open_scene(path: str | os.PathLike[str]) -> Scene:
+def open_scene(path: str | os.PathLike[str], *, date_pattern: DatePattern | None = None) -> Scene:
     """Read the header of a raster.
+
+    Its date is that of its name or, where the name holds none in a usual form, the acquisition
+    date that GDAL reads from the metadata of satellite products.
 
     Args:
         path: file name, URL or any name that GDAL opens.
+        date_pattern: where the path holds the date instead, and how it is written.
 
     Returns:
         the scene; no file stays open.
@@ -87,7 +95,9 @@ def open_scene(path: str | os.PathLike[str]) -> Scene:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as source:
-                return _describe(path, source)
+                scene = _describe(path, source)
+                date = _date(path, source, date_pattern)
+                return replace(scene, date=date)
     except RasterioIOError as error:
         if not Path(path).exists() and "://" not in path and not path.startswith("/vsi"):
             raise SceneError(f"There is no file {path}; check the path of the scene.") from error
@@ -138,3 +148,13 @@ def _describe(path: str, source: rasterio.DatasetReader) -> Scene:
         alpha=alpha,
         has_mask=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
     )
+
+
+def _date(
+    path: str, source: rasterio.DatasetReader, pattern: DatePattern | None
+) -> datetime | None:
+    if pattern is not None:
+        return pattern.find(path)
+    # GDAL's common metadata of satellite products; always UTC.
+    acquired = source.tags(ns="IMAGERY").get("ACQUISITIONDATETIME", "")
+    return date_in_name(path) or parse_utc(acquired, "%Y-%m-%d %H:%M:%S")

@@ -1,6 +1,7 @@
 """What is refused as a scene, and what is read from its header."""
 
 import warnings
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io.dates import DatePattern
 from sscl_geo.io.scene import open_scene
 
 
@@ -92,3 +94,28 @@ def test_a_raster_without_transform_is_refused_quietly(tmp_path: Path) -> None:
 def test_complex_pixels_are_refused(make_scene) -> None:
     with pytest.raises(SceneError, match="complex"):
         open_scene(make_scene(np.zeros((1, 3, 3), np.complex64)))
+
+
+def test_the_date_comes_from_the_name(make_scene) -> None:
+    path = make_scene(np.zeros((1, 3, 3), np.uint8), "naip_m_4709963_se_14_1_20180716.tif")
+    assert open_scene(path).date == datetime(2018, 7, 16, tzinfo=UTC)
+
+
+def test_a_date_pattern_replaces_the_usual_forms(make_scene) -> None:
+    path = make_scene(np.zeros((1, 3, 3), np.uint8), "a_20180716_d2019-200.tif")
+    scene = open_scene(path, date_pattern=DatePattern(r"_d(?P<date>\d{4}-\d{3})", "%Y-%j"))
+    assert scene.date == datetime(2019, 7, 19, tzinfo=UTC)
+
+
+def test_without_a_date_in_the_name_gdals_acquisition_time_counts(make_scene) -> None:
+    path = make_scene(np.zeros((1, 3, 3), np.uint8))
+    with rasterio.open(path, "r+") as target:
+        target.update_tags(ns="IMAGERY", ACQUISITIONDATETIME="2018-07-16 10:30:00")
+    assert open_scene(path).date == datetime(2018, 7, 16, 10, 30, tzinfo=UTC)
+
+
+def test_tiffs_time_of_writing_is_no_date(make_scene) -> None:
+    path = make_scene(np.zeros((1, 3, 3), np.uint8))
+    with rasterio.open(path, "r+") as target:
+        target.update_tags(TIFFTAG_DATETIME="2018:07:16 10:30:00")
+    assert open_scene(path).date is None
