@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import os
 import re
 import shlex
 from pathlib import Path
@@ -71,6 +72,31 @@ def test_python_blocks_run_one_after_the_other(page, workplace):
         for large, small in SMALLER.items():
             code = re.sub(large, small, code)
         exec(compile(code, f"{page.name}, block {number + 1}", "exec"), namespace)  # noqa: S102 - our own pages
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides"),
+    [
+        ("pretrain.yaml", ["--model.dense_stride=4", "--data.length=4"]),
+        ("finetune.yaml", ["--model.lr=1e-4", "--data.length=4"]),
+    ],
+)
+def test_configs_run_with_torchgeo_fit(config, overrides, workplace, monkeypatch):
+    from torchgeo.main import main
+
+    with monkeypatch.context() as environment:
+        environment.setattr("os.environ", dict(os.environ))  # TorchGeo sets GDAL's options there
+        options = ["max_steps=2", "accelerator=cpu", "logger=false", "enable_progress_bar=false"]
+        main(
+            [
+                "fit",
+                f"--config={ROOT / 'docs/configs' / config}",
+                "--data.batch_size=2",
+                *(f"--trainer.{option}" for option in options),
+                *overrides,
+            ]
+        )
+    assert list(Path().rglob("*.ckpt"))
 
 
 def commands(page):
