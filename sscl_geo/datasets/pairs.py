@@ -1,8 +1,10 @@
 """Pairs of overlapping views, read from scenes."""
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import compose, matrix_from_affine, translation
 from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.geometry.resample import is_window, resample
+from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.reading import RawPatch
 
 
@@ -30,6 +33,9 @@ class PairDataset(Dataset[Sample]):
         scenes: the scenes.
         size: (height, width) of a view in pixels, or one number for both; as in the sampler.
         transforms: applied to each sample.
+        cache: folder on a local disk for decoded copies of the scenes, worth their space (that of
+            the raw pixels) where a training passes over compressed scenes many times; none if
+            None.
 
     Example:
         >>> from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
@@ -45,10 +51,17 @@ class PairDataset(Dataset[Sample]):
         scenes: SceneDataset,
         size: tuple[int, int] | int,
         transforms: Callable[[Sample], Sample] | None = None,
+        cache: str | os.PathLike[str] | None = None,
     ) -> None:
         self.scenes = scenes
         self.size = (size, size) if isinstance(size, int) else size
         self.transforms = transforms
+        self.cache = None if cache is None else DecodedCache(Path(cache))
+        self._decoded: dict[int, RawPatch] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        # A mapped file would be pickled with all its bytes.
+        return {**self.__dict__, "_decoded": {}}
 
     def __getitem__(self, index: PairIndex) -> Sample:
         """Read one pair.
@@ -111,8 +124,18 @@ class PairDataset(Dataset[Sample]):
             if not all(is_window(matrix) for _, matrix in chosen):
                 # Bilinear interpolation at a view's edge needs the next pixel beyond it.
                 row, col, height, width = row - 1, col - 1, height + 2, width + 2
-            patches[scene] = self.scenes.read_raw(scene, row, col, height, width), row, col
+            patches[scene] = self._read(scene, row, col, height, width)
         return [self._cut(index, patches) for index in indexes]
+
+    def _read(
+        self, scene: int, row: int, col: int, height: int, width: int
+    ) -> tuple[RawPatch, int, int]:
+        """A patch that holds a window, and the (row, col) of its first pixel in the scene."""
+        if self.cache is None:
+            return self.scenes.read_raw(scene, row, col, height, width), row, col
+        if scene not in self._decoded:
+            self._decoded[scene] = self.cache.open(self.scenes.reader(scene))
+        return self._decoded[scene], 0, 0
 
     def _cut(self, index: PairIndex, patches: dict[int, tuple[RawPatch, int, int]]) -> Sample:
         views = []

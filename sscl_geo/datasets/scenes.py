@@ -104,13 +104,14 @@ class SceneDataset(GeoDataset):
         Returns:
             image (C, height, width) in raw units and valid mask.
         """
-        return self._reader(scene).read(row, col, height, width)
+        return self.reader(scene).read(row, col, height, width)
 
     def read_raw(self, scene: int, row: int, col: int, height: int, width: int) -> RawPatch:
         """Read a window as :meth:`read` does, its pixels as they are in the file."""
-        return self._reader(scene).read_raw(row, col, height, width)
+        return self.reader(scene).read_raw(row, col, height, width)
 
-    def _reader(self, scene: int) -> SceneReader:
+    def reader(self, scene: int) -> SceneReader:
+        """Reader of one scene and the dataset's bands; opens the file at its first read."""
         if scene not in self._readers:
             bands = self.bands if self._by_name else None
             self._readers[scene] = SceneReader(self.scenes[scene], bands)

@@ -1,5 +1,7 @@
 """Pairs, followed from view pixels back to the ground."""
 
+import pickle
+
 import numpy as np
 import pytest
 import rasterio
@@ -161,3 +163,22 @@ def test_worker_processes_read_what_the_main_process_reads(make_scene) -> None:
     )
     there = torch.cat([batch["image"] for batch in loader])
     torch.testing.assert_close(there, torch.stack(here))
+
+
+@pytest.mark.parametrize("options", [{}, {"zoom": (0.7, 1.5), "rotation": 30.0}])
+def test_a_decoded_cache_changes_nothing(painted, tmp_path, options: dict) -> None:
+    indexes = list(OverlapPairSampler(painted, size=24, length=20, **options))
+    plain = PairDataset(painted, 24).__getitems__(indexes)
+    cached = PairDataset(painted, 24, cache=tmp_path / "cache").__getitems__(indexes)
+    for one, other in zip(plain, cached, strict=True):
+        assert torch.equal(one["valid"], other["valid"])
+        torch.testing.assert_close(one["image"], other["image"], atol=1e-3, rtol=0)
+
+
+def test_a_dataset_with_a_cache_pickles_without_its_pixels(painted, tmp_path) -> None:
+    pairs = PairDataset(painted, 24, cache=tmp_path / "cache")
+    index = next(iter(OverlapPairSampler(painted, size=24, length=1)))
+    before = pairs[index]
+    twin = pickle.loads(pickle.dumps(pairs))  # noqa: S301 - made here
+    assert torch.equal(twin[index]["image"], before["image"])
+    assert len(pickle.dumps(pairs)) < 50_000
