@@ -19,6 +19,7 @@ from sscl_geo.datasets.mosaic import read_onto, target_grid
 from sscl_geo.errors import BandError, SceneError, SkippedSceneWarning
 from sscl_geo.geometry.affine import matrix_from_affine
 from sscl_geo.geometry.footprint import footprint
+from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.dates import DatePattern, Moment, covered_time, time_range
 from sscl_geo.io.finding import find_scenes, open_all
 from sscl_geo.io.reading import Patch, RawPatch, SceneReader
@@ -44,6 +45,8 @@ class SceneDataset(GeoDataset):
         date_pattern: regular expression with a group named ``date``, searched for in the path of
             each scene; the usual forms of dates in file names if None.
         date_format: how that group is written, in the codes of ``strptime``.
+        clouds: which pixels are cloudy, and where that is written, such as
+            ``CloudMask.sentinel2_scl()``; they are not valid.
 
     Raises:
         SceneError: if nothing is found or, with ``strict``, a scene cannot be read.
@@ -66,11 +69,15 @@ class SceneDataset(GeoDataset):
         dates: tuple[Moment | None, Moment | None] | None = None,
         date_pattern: str | None = None,
         date_format: str = "%Y%m%d",
+        clouds: CloudMask | None = None,
     ) -> None:
         self.paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.transforms = transforms
         pattern = None if date_pattern is None else DatePattern(date_pattern, date_format)
-        tasks = [partial(open_scene, p, date_pattern=pattern) for p in find_scenes(self.paths)]
+        tasks = [
+            partial(open_scene, path, date_pattern=pattern, clouds=clouds)
+            for path in find_scenes(self.paths, clouds)
+        ]
         self.scenes = open_all(tasks, strict=strict)
         if dates is not None:
             self.scenes = _within(self.scenes, *dates)

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sscl_geo.errors import SceneError, SkippedSceneWarning
+from sscl_geo.io.cloud_mask import CloudMask
+from sscl_geo.io.remote import is_remote
 from sscl_geo.io.scene import Scene
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".img", ".png", ".nc", ".hdf")
@@ -16,13 +18,16 @@ RASTER_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2", ".img", ".png", ".nc", ".hdf
 _OPENING_THREADS = 16
 
 
-def find_scenes(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
+def find_scenes(
+    paths: Iterable[str | os.PathLike[str]], clouds: CloudMask | None = None
+) -> list[str]:
     """Expand files, folders and patterns to a list of files, sorted within each.
 
     URLs and names of GDAL's virtual file systems and subdatasets stay as they are.
 
     Args:
         paths: files, folders, patterns (``scenes/*.tif``), or anything that GDAL opens.
+        clouds: the scenes' cloud mask, whose files are no scenes.
 
     Returns:
         file names, each once.
@@ -37,7 +42,7 @@ def find_scenes(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
             found += sorted(
                 str(p) for p in Path(path).rglob("*") if p.suffix.lower() in RASTER_SUFFIXES
             )
-        elif any(c in path for c in "*?[") and not Path(path).exists():
+        elif _is_pattern(path):
             found += sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - patterns may be absolute
         else:
             found.append(path)
@@ -46,7 +51,14 @@ def find_scenes(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
             f"No raster found at {', '.join(paths) or 'an empty list of paths'}; "
             "give a file, a folder or a pattern."
         )
-    return list(dict.fromkeys(found))
+    masks = set() if clouds is None else {clouds.path_for(path) for path in found}
+    return [path for path in dict.fromkeys(found) if path not in masks]
+
+
+def _is_pattern(path: str) -> bool:
+    """True for ``scenes/*.tif``, not for a URL with a query or a file with brackets in its name."""
+    named = is_remote(path) or path.startswith("/vsi") or Path(path).exists()
+    return not named and any(c in path for c in "*?[")
 
 
 def open_all(tasks: Sequence[Callable[[], Scene]], *, strict: bool) -> tuple[Scene, ...]:

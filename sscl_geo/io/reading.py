@@ -1,16 +1,17 @@
 """Reading windows of a scene, with a true mask of where there is data."""
 
-import os
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from sscl_geo.errors import BandError, SceneError
+from sscl_geo.io.cloud_reading import CloudMaskReader
+from sscl_geo.io.handle import RasterHandle
+from sscl_geo.io.remote import remote_env
 from sscl_geo.io.scene import Scene
 
 
@@ -67,8 +68,8 @@ class SceneReader:
         at = everything if bands is None else [scene.bands.index(band) for band in self.bands]
         self._indexes = [scene.indexes[i] for i in at]
         self._nodata = [scene.nodata[i] for i in at]
-        self._source: rasterio.DatasetReader | None = None
-        self._process = -1
+        self._handle = RasterHandle(scene.source, scene.path)
+        self._clouds = None if scene.clouds is None else CloudMaskReader(scene, scene.clouds)
 
     def __enter__(self) -> Self:
         return self
@@ -76,21 +77,18 @@ class SceneReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_source": None, "_process": -1}
-
     def close(self) -> None:
         """Close the file; the next read opens it again."""
-        if self._source is not None and self._process == os.getpid():
-            self._source.close()
-        self._source = None
+        self._handle.close()
+        if self._clouds is not None:
+            self._clouds.close()
 
     def read(self, row: int, col: int, height: int, width: int) -> Patch:
         """Read a window, which may reach beyond the scene.
 
         A pixel is valid where every band that is read has data: it differs from the band's nodata
-        value, is finite, is not masked by a mask band, and has alpha above 0. Pixels beyond the
-        scene are not valid.
+        value, is finite, is not masked by a mask band or a cloud mask, and has alpha above 0.
+        Pixels beyond the scene are not valid.
 
         Args:
             row: first row, may be negative.
@@ -127,32 +125,25 @@ class SceneReader:
         return RawPatch(np.pad(pixels, ((0, 0), *edges)), np.pad(valid, edges))
 
     def _decode(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        source = self._open()
+        source = self._handle.open()
         try:
-            pixels = source.read(self._indexes, window=window)
-            valid = _has_data(pixels, self._nodata)
-            if self.scene.alpha is not None:
-                valid &= source.read(self.scene.alpha, window=window) > 0
-            if self.scene.has_mask:
-                valid &= source.read_masks(self._indexes[0], window=window) > 0
+            with remote_env(self._handle.source):
+                pixels = source.read(self._indexes, window=window)
+                valid = _has_data(pixels, self._nodata)
+                if self.scene.alpha is not None:
+                    valid &= source.read(self.scene.alpha, window=window) > 0
+                if self.scene.has_mask:
+                    valid &= source.read_masks(self._indexes[0], window=window) > 0
+                if self._clouds is not None:
+                    valid &= self._clouds.valid(
+                        window.row_off, window.col_off, window.height, window.width, source
+                    )
         except RasterioIOError as error:
             raise SceneError(
                 f"Cannot decode {self.scene.path} at row {window.row_off:.0f}, column "
                 f"{window.col_off:.0f}; the file seems damaged, fetch or write it again ({error})."
             ) from error
         return pixels, valid
-
-    def _open(self) -> rasterio.DatasetReader:
-        if self._source is None or self._process != os.getpid():
-            try:
-                # sharing=False: GDAL would otherwise hand the same handle to another thread.
-                self._source = rasterio.open(self.scene.path, sharing=False)
-            except RasterioIOError as error:
-                raise SceneError(
-                    f"Cannot open {self.scene.path} any more; was it moved or deleted? ({error})"
-                ) from error
-            self._process = os.getpid()
-        return self._source
 
 
 def _has_data(pixels: NDArray[np.generic], nodata: Sequence[float | None]) -> NDArray[np.bool_]:

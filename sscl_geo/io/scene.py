@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,9 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io.cloud_mask import CloudMask, CloudMaskBand
 from sscl_geo.io.dates import DatePattern, date_in_name, parse_utc
+from sscl_geo.io.remote import is_remote, remote_env, without_query
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ class Scene:
         alpha: band number of the alpha band, or None.
         has_mask: True if the file carries a mask band or a ``.msk`` file.
         date: when it was taken, in UTC; midnight if only the day is known; None if unknown.
+        clouds: where its cloud mask lies, or None.
+        vrt: a GDAL virtual raster as XML that stands for files which together make the scene; None
+            if ``path`` is itself what GDAL opens.
     """
 
     path: str
@@ -45,6 +52,13 @@ class Scene:
     alpha: int | None
     has_mask: bool
     date: datetime | None = None
+    clouds: CloudMaskBand | None = None
+    vrt: str | None = None
+
+    @property
+    def source(self) -> str:
+        """What GDAL opens to read the pixels."""
+        return self.path if self.vrt is None else self.vrt
 
     @property
     def crs(self) -> CRS:
@@ -73,36 +87,75 @@ class Scene:
         return Path(self.path).stem
 
 
-def open_scene(path: str | os.PathLike[str], *, date_pattern: DatePattern | None = None) -> Scene:
+def open_scene(
+    path: str | os.PathLike[str],
+    *,
+    date_pattern: DatePattern | None = None,
+    clouds: CloudMask | None = None,
+    vrt: str | None = None,
+) -> Scene:
     """Read the header of a raster.
 
     Its date is that of its name or, where the name holds none in a usual form, the acquisition
     date that GDAL reads from the metadata of satellite products.
 
     Args:
-        path: file name, URL or any name that GDAL opens.
+        path: file name, URL (``https://...``, ``s3://...``), or any name that GDAL opens: paths of
+            virtual file systems, virtual rasters, subdatasets.
         date_pattern: where the path holds the date instead, and how it is written.
+        clouds: which pixels are cloudy, and where that is written.
+        vrt: a virtual raster as XML to open in place of ``path``, which then only names the scene.
 
     Returns:
         the scene; no file stays open.
 
     Raises:
-        SceneError: if the file is missing, not a raster, empty, complex-valued, or has no
-            coordinate reference system or no usable transform.
+        SceneError: if the file is missing, not a raster, empty, truncated, complex-valued, has no
+            usable coordinate reference system or transform, or has no cloud mask where one was
+            asked for.
+
+    Example:
+        >>> from sscl_geo.io.scene import open_scene
+        >>> scene = open_scene(scene_path)
+        >>> scene.bands, scene.shape, scene.pixel_size
+        (('band_1', 'band_2', 'band_3'), (96, 128), (30.0, 30.0))
     """
     path = os.fspath(path)
+    with _opened(path, vrt) as source:
+        scene = _describe(path, source)
+        return replace(
+            scene,
+            date=_date(path, source, date_pattern),
+            vrt=vrt,
+            **({} if clouds is None else _with_clouds(scene, source, clouds)),
+        )
+
+
+@contextmanager
+def _opened(path: str, vrt: str | None = None) -> Generator[rasterio.DatasetReader]:
+    """Open a raster, with every refusal as one sentence."""
+    name = without_query(path)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), remote_env(vrt or path):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as source:
-                scene = _describe(path, source)
-                date = _date(path, source, date_pattern)
-                return replace(scene, date=date)
+            with rasterio.open(vrt or path) as source:
+                yield source
     except RasterioIOError as error:
-        if not Path(path).exists() and "://" not in path and not path.startswith("/vsi"):
+        message = str(error).replace(path, name)
+        if "HTTP response code: 404" in message:
+            raise SceneError(
+                f"The server has no file {name}; check the address, and whether it is signed if it "
+                "must be (404 Not Found)."
+            ) from error
+        if is_remote(path):
+            raise SceneError(
+                f"Cannot read {name} from its server; check the address, the network and the "
+                f"credentials ({message})."
+            ) from error
+        if not Path(path).exists() and not path.startswith("/vsi") and ":" not in path:
             raise SceneError(f"There is no file {path}; check the path of the scene.") from error
         raise SceneError(
-            f"Cannot open {path} as a raster; give a file that gdalinfo can read ({error})."
+            f"Cannot open {path} as a raster; give a file that gdalinfo can read ({message})."
         ) from error
 
 
@@ -158,3 +211,36 @@ def _date(
     # GDAL's common metadata of satellite products; always UTC.
     acquired = source.tags(ns="IMAGERY").get("ACQUISITIONDATETIME", "")
     return date_in_name(path) or parse_utc(acquired, "%Y-%m-%d %H:%M:%S")
+
+
+def _with_clouds(
+    scene: Scene, source: rasterio.DatasetReader, rule: CloudMask
+) -> dict[str, object]:
+    """Fields of a scene that change when it has a cloud mask."""
+    path = rule.path_for(scene.path)
+    if path is None and rule.beside:
+        raise SceneError(
+            f"The name {scene.path} does not say where its cloud mask lies; give beside, a regular "
+            "expression that matches it and what replaces the match."
+        )
+    if path is None:
+        index = rule.number_among(scene.path, source.descriptions)
+        kept = [at for at, number in enumerate(scene.indexes) if number != index]
+        if not kept:
+            raise SceneError(f"{scene.path} has no band beside its cloud mask; give its image.")
+        return {
+            "clouds": CloudMaskBand(scene.source, index, scene.geobox, rule),
+            "bands": tuple(scene.bands[at] for at in kept),
+            "indexes": tuple(scene.indexes[at] for at in kept),
+            "nodata": tuple(scene.nodata[at] for at in kept),
+            "dtype": np.result_type(*(source.dtypes[scene.indexes[at] - 1] for at in kept)).name,
+        }
+    with _opened(path) as mask:
+        other = _describe(path, mask)
+        index = rule.number_among(path, mask.descriptions)
+    if other.crs != scene.crs:
+        raise SceneError(
+            f"The cloud mask {path} has another coordinate reference system than {scene.path}; "
+            f"warp it first, for example with 'gdalwarp -r near -t_srs EPSG:{scene.crs.epsg}'."
+        )
+    return {"clouds": CloudMaskBand(path, index, other.geobox, rule)}

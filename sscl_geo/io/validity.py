@@ -59,6 +59,7 @@ def marks_invalid(scene: Scene) -> bool:
     return (
         scene.alpha is not None
         or scene.has_mask
+        or scene.clouds is not None
         or np.dtype(scene.dtype).kind == "f"
         or any(value is not None for value in scene.nodata)
     )

@@ -126,7 +126,7 @@ def test_a_pickled_reader_carries_no_handle(make_scene) -> None:
     reader = SceneReader(open_scene(make_scene(pixels())))
     before = reader.read(0, 0, 5, 5)
     twin = pickle.loads(pickle.dumps(reader))  # noqa: S301 - made here
-    assert twin._source is None
+    assert twin._handle._dataset is None
     np.testing.assert_array_equal(twin.read(0, 0, 5, 5).image, before.image)
 
 

@@ -1,0 +1,68 @@
+"""How GDAL is to read files that lie on a server."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+
+import rasterio
+import rasterio.env
+
+_OPTIONS = {
+    # Nothing but the file itself: GDAL would otherwise list its folder and ask for side-cars.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    # The header of most Cloud Optimized GeoTIFFs in one request.
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    # Servers answer 429, 502 and 503 under load, and connections break in a long training.
+    "GDAL_HTTP_MAX_RETRY": "4",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "20",
+    # A connection that gives less than a byte a second for a minute is dead; GDAL waits for ever.
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
+    "GDAL_HTTP_LOW_SPEED_TIME": "60",
+}
+_NETWORK = (
+    "/vsicurl",
+    "/vsis3",
+    "/vsigs",
+    "/vsiaz",
+    "/vsiadls",
+    "/vsioss",
+    "/vsiswift",
+    "/vsihdfs",
+)
+_SCHEMES = ("http://", "https://", "s3://", "gs://", "az://", "ftp://")
+
+
+def is_remote(path: str) -> bool:
+    """True if GDAL reads a path over the network, for a URL or one within another name.
+
+    Example:
+        >>> from sscl_geo.io.remote import is_remote
+        >>> is_remote("s3://bucket/a.tif"), is_remote("/data/a.tif")
+        (True, False)
+    """
+    return any(part in path for part in (*_SCHEMES, *_NETWORK))
+
+
+def remote_env(path: str) -> AbstractContextManager[object]:
+    """GDAL's options for opening and reading a path, to be used in a ``with`` statement.
+
+    For a local file there are none. For one on a server side-car files (``.msk``, ``.ovr``,
+    ``.aux.xml``) are not looked for, since each costs requests; failed requests are repeated, and
+    dead connections given up. Options that are set in the environment or by :class:`rasterio.Env`
+    stay as they are; credentials are GDAL's and rasterio's own matter (``AWS_...`` variables,
+    ``AWS_NO_SIGN_REQUEST=YES`` for public buckets).
+
+    Args:
+        path: file name, URL or any name that GDAL opens.
+    """
+    if not is_remote(path):
+        return nullcontext()
+    present = rasterio.env.getenv() if rasterio.env.hasenv() else {}
+    return rasterio.Env(
+        **{k: v for k, v in _OPTIONS.items() if k not in os.environ and k not in present}
+    )
+
+
+def without_query(path: str) -> str:
+    """A URL without its query, which often holds a signature that no log should show."""
+    return path.partition("?")[0] if is_remote(path) else path
