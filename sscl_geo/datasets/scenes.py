@@ -1,7 +1,6 @@
 """Scenes as a TorchGeo dataset."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -16,11 +15,13 @@ from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice, Sample
 
 from sscl_geo.datasets.mosaic import read_onto, target_grid
-from sscl_geo.errors import BandError, SceneError, SkippedSceneWarning
+from sscl_geo.datasets.selection import scenes_between, scenes_touching
+from sscl_geo.errors import BandError
 from sscl_geo.geometry.affine import matrix_from_affine
 from sscl_geo.geometry.footprint import footprint
+from sscl_geo.io.area import Area, AreaOfInterest
 from sscl_geo.io.cloud_mask import CloudMask
-from sscl_geo.io.dates import DatePattern, Moment, covered_time, time_range
+from sscl_geo.io.dates import DatePattern, Moment, covered_time
 from sscl_geo.io.finding import find_scenes, open_all
 from sscl_geo.io.reading import Patch, RawPatch, SceneReader
 from sscl_geo.io.scene import Scene, open_scene
@@ -47,6 +48,13 @@ class SceneDataset(GeoDataset):
         date_format: how that group is written, in the codes of ``strptime``.
         clouds: which pixels are cloudy, and where that is written, such as
             ``CloudMask.sentinel2_scl()``; they are not valid.
+        aoi: area of interest: a vector file in any CRS, a geopandas object, or a polygon in the CRS
+            of the first scene. Scenes away from it are left out; pairs are drawn from within.
+
+    Attributes:
+        scenes: the scenes, in the order in which they were found.
+        bands: names of the bands.
+        aoi: the area of interest in the CRS of the dataset; None if everything is of interest.
 
     Raises:
         SceneError: if nothing is found or, with ``strict``, a scene cannot be read.
@@ -70,6 +78,7 @@ class SceneDataset(GeoDataset):
         date_pattern: str | None = None,
         date_format: str = "%Y%m%d",
         clouds: CloudMask | None = None,
+        aoi: AreaOfInterest | None = None,
     ) -> None:
         self.paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.transforms = transforms
@@ -80,7 +89,10 @@ class SceneDataset(GeoDataset):
         ]
         self.scenes = open_all(tasks, strict=strict)
         if dates is not None:
-            self.scenes = _within(self.scenes, *dates)
+            self.scenes = scenes_between(self.scenes, *dates)
+        area = None if aoi is None else Area(aoi, pyproj.CRS(self.scenes[0].crs.wkt))
+        if area is not None:
+            self.scenes = scenes_touching(self.scenes, area)
         self.bands = tuple(bands) if bands is not None else self.scenes[0].bands
         for scene in self.scenes:
             if len(scene.bands) != len(self.scenes[0].bands) and bands is None:
@@ -93,6 +105,7 @@ class SceneDataset(GeoDataset):
         self._readers: dict[int, SceneReader] = {}
         self._res = self.scenes[0].pixel_size
         self.index = _build_index(self.scenes)
+        self.aoi = None if area is None else area.to_crs(self.crs)
 
     def __getstate__(self) -> dict[str, object]:
         # Handles stay behind when a dataset moves to another process.
@@ -167,34 +180,6 @@ class SceneDataset(GeoDataset):
             "transform": torch.tensor(target.affine[:6]),
         }
         return self.transforms(sample) if self.transforms is not None else sample
-
-
-def _within(
-    scenes: tuple[Scene, ...], start: Moment | None, end: Moment | None
-) -> tuple[Scene, ...]:
-    """Scenes whose time touches a range."""
-    first, last = time_range(start, end)
-    kept = []
-    for scene in scenes:
-        if scene.date is None:
-            warnings.warn(
-                f"Left out: {scene.path} has no date, but a time range was asked for; "
-                "give date_pattern, or leave dates away.",
-                SkippedSceneWarning,
-                stacklevel=3,
-            )
-            continue
-        begins, ends = covered_time(scene.date)
-        if begins <= last and first <= ends:
-            kept.append(scene)
-    if not kept:
-        known = sorted(scene.date for scene in scenes if scene.date is not None)
-        have = f"they date from {known[0]:%Y-%m-%d} to {known[-1]:%Y-%m-%d}" if known else "no date"
-        raise SceneError(
-            f"None of {len(scenes)} scenes lies between {start} and {end} ({have}); "
-            "widen the range."
-        )
-    return tuple(kept)
 
 
 def _build_index(scenes: Sequence[Scene]) -> gpd.GeoDataFrame:
