@@ -16,7 +16,7 @@ from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import compose, matrix_from_affine, translation
 from sscl_geo.geometry.pair_index import PairIndex
-from sscl_geo.geometry.resample import is_window, resample
+from sscl_geo.geometry.resample import is_window, resample_into
 from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.reading import RawPatch
 
@@ -138,17 +138,19 @@ class PairDataset(Dataset[Sample]):
         return self._decoded[scene], 0, 0
 
     def _cut(self, index: PairIndex, patches: dict[int, tuple[RawPatch, int, int]]) -> Sample:
-        views = []
+        views, bands = len(index.scenes), len(patches[index.scenes[0]][0].pixels)
+        image = np.empty((views, bands, *self.size), np.float32)
+        valid = np.empty((views, *self.size), bool)
         for view, scene in enumerate(index.scenes):
             patch, row, col = patches[scene]
             to_patch = compose(translation(-col, -row), index.pixel_to_scene[view])
-            views.append(resample(patch.pixels, patch.valid, to_patch, self.size))
+            resample_into(image[view], valid[view], patch.pixels, patch.valid, to_patch)
         to_map = np.stack(
             [matrix_from_affine(self.scenes.scenes[s].geobox.affine) for s in index.scenes]
         )
         sample: Sample = {
-            "image": torch.from_numpy(np.stack([image for image, _ in views])),
-            "valid": torch.from_numpy(np.stack([valid for _, valid in views])),
+            "image": torch.from_numpy(image),
+            "valid": torch.from_numpy(valid),
             "pixel_to_map": torch.from_numpy(compose(to_map, index.pixel_to_scene)),
             "scene": torch.tensor(index.scenes),
             "skipped": torch.tensor(data=False),

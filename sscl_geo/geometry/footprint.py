@@ -74,9 +74,19 @@ def bounding_windows(
     Returns:
         int64 of shape (..., 4): row, col, height, width.
     """
-    xy = corners(pixel_to_scene, size)
+    return windows_around(corners(pixel_to_scene, size))
+
+
+def windows_around(xy: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Smallest windows of whole pixels that contain points.
+
+    Args:
+        xy: (column, row) of points, shape (..., points, 2).
+
+    Returns:
+        int64 of shape (..., 4): row, col, height, width.
+    """
     # 1e-9: a corner that rounding put just beyond a pixel's edge does not need that pixel.
     low = np.floor(xy.min(axis=-2) + 1e-9).astype(np.int64)
     high = np.ceil(xy.max(axis=-2) - 1e-9).astype(np.int64)
-    size_xy = high - low
-    return np.stack([low[..., 1], low[..., 0], size_xy[..., 1], size_xy[..., 0]], axis=-1)
+    return np.concatenate([low[..., ::-1], (high - low)[..., ::-1]], axis=-1)

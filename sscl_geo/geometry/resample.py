@@ -41,52 +41,77 @@ def resample(
         image float32 of shape (C, *shape), 0 where invalid, and valid mask; pixels beyond the
         patch are invalid.
     """
-    row, col, height, width = bounding_windows(pixel_to_patch, shape).tolist()
+    image = np.empty((len(pixels), *shape), np.float32)
+    there = np.empty(shape, bool)
+    resample_into(image, there, pixels, valid, pixel_to_patch)
+    return image, there
+
+
+def resample_into(
+    image: NDArray[np.float32],
+    there: NDArray[np.bool_],
+    pixels: NDArray[np.generic],
+    valid: NDArray[np.bool_],
+    pixel_to_patch: NDArray[np.float64],
+) -> None:
+    """:func:`resample` into arrays of the caller's: new memory costs as much as the copy.
+
+    Args:
+        image: float32 of shape (C, H, W), to be written.
+        there: bool of shape (H, W), to be written.
+        pixels: as in :func:`resample`.
+        valid: as in :func:`resample`.
+        pixel_to_patch: as in :func:`resample`.
+    """
+    shape = (there.shape[0], there.shape[1])
     if is_window(pixel_to_patch):
-        return _cut(pixels, valid, row, col, height, width)
+        col, row = pixel_to_patch[:, 2].astype(int).tolist()
+        _cut_into(image, there, pixels, valid, row, col)
+        return
     # Bilinear interpolation at a view's edge needs the next pixel beyond it.
-    row, col, height, width = row - 1, col - 1, height + 2, width + 2
-    image, there = _cut(pixels, valid, row, col, height, width)
-    return _interpolate(image, there, compose(translation(-col, -row), pixel_to_patch), shape)
+    row, col, height, width = bounding_windows(pixel_to_patch, shape).tolist()
+    row, col = row - 1, col - 1
+    source = np.empty((len(pixels) + 1, height + 2, width + 2), np.float32)
+    known = np.empty(source.shape[1:], bool)
+    _cut_into(source[:-1], known, pixels, valid, row, col)
+    source[-1] = known
+    image[:], there[:] = _interpolate(
+        source, compose(translation(-col, -row), pixel_to_patch), shape
+    )
 
 
-def _cut(
+def _cut_into(
+    image: NDArray[np.float32],
+    there: NDArray[np.bool_],
     pixels: NDArray[np.generic],
     valid: NDArray[np.bool_],
     row: int,
     col: int,
-    height: int,
-    width: int,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+) -> None:
     """Copy a window, which may reach beyond the patch, as float32 with 0 where invalid."""
+    height, width = there.shape
     top, left = max(row, 0), max(col, 0)
     bottom, right = min(row + height, valid.shape[0]), min(col + width, valid.shape[1])
-    image = np.zeros((len(pixels), height, width), np.float32)
-    there = np.zeros((height, width), bool)
-    if top >= bottom or left >= right:
-        return image, there
-    inside = np.s_[top - row : bottom - row, left - col : right - col]
+    if (bottom - top, right - left) != (height, width):
+        there[:] = False
+    inside = np.s_[top - row : max(bottom - row, 0), left - col : max(right - col, 0)]
     there[inside] = valid[top:bottom, left:right]
     np.copyto(image[:, *inside], pixels[:, top:bottom, left:right], casting="unsafe")
-    if not there[inside].all():
+    if not there.all():
         image[:, ~there] = 0
-    return image, there
 
 
 def _interpolate(
-    image: NDArray[np.float32],
-    valid: NDArray[np.bool_],
-    pixel_to_patch: NDArray[np.float64],
-    shape: tuple[int, int],
+    source: NDArray[np.float32], pixel_to_source: NDArray[np.float64], shape: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Interpolate the bands of a source, whose last band is 1 where the others are valid."""
     height, width = shape
-    stretch = np.linalg.norm(pixel_to_patch[:, :2], axis=0)
+    stretch = np.linalg.norm(pixel_to_source[:, :2], axis=0)
     samples_x, samples_y = (max(1, ceil(s - 1e-9)) for s in stretch)
     x = (np.arange(width * samples_x) + 0.5) / samples_x
     y = (np.arange(height * samples_y) + 0.5) / samples_y
-    grid = np.stack(np.meshgrid(x, y), axis=-1) @ pixel_to_patch[:, :2].T + pixel_to_patch[:, 2]
-    grid = grid / [valid.shape[1], valid.shape[0]] * 2 - 1
-    source = np.concatenate([image, valid[None].astype(np.float32)])
+    grid = np.stack(np.meshgrid(x, y), axis=-1) @ pixel_to_source[:, :2].T + pixel_to_source[:, 2]
+    grid = grid / [source.shape[2], source.shape[1]] * 2 - 1
     sampled = F.grid_sample(
         torch.from_numpy(source)[None],
         torch.from_numpy(grid)[None].float(),
@@ -97,5 +122,4 @@ def _interpolate(
     sampled = F.avg_pool2d(sampled, (samples_y, samples_x))[0].numpy()
     weight = sampled[-1]
     inside = weight >= 0.5
-    values = np.where(inside, sampled[:-1] / np.where(inside, weight, 1), 0)
-    return values.astype(np.float32), inside
+    return np.where(inside, sampled[:-1] / np.where(inside, weight, 1), 0), inside

@@ -94,6 +94,8 @@ def _draw_linear(
     rng: np.random.Generator, count: int, ranges: ViewRanges, ground: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Linear parts (count, views, 2, 2) of the matrices from view pixels to scene pixels."""
+    if ranges.rotation == 0 and ranges.zoom == (1.0, 1.0):
+        return np.broadcast_to(np.eye(2), (count, ranges.views, 2, 2))
     least, greatest = np.log(ranges.zoom)
     zoom = np.exp(rng.uniform(least, greatest, size=(count, ranges.views, 1)))
     size_xy = np.array([ranges.size[1], ranges.size[0]], dtype=np.float64)
@@ -115,7 +117,7 @@ def _uniform(
 
 def _shares(matrices: NDArray[np.float64], ranges: ViewRanges) -> NDArray[np.float64]:
     """Overlap (N, views - 1) of each further view with the first."""
-    if (matrices[..., 0, 1] != 0).any() or (matrices[..., 1, 0] != 0).any():
+    if matrices[..., [0, 1], [1, 0]].any():
         polygons = footprint(matrices, ranges.size)
         return overlap_share(polygons[:, :1], polygons[:, 1:], ranges.overlap_of)
     low = matrices[..., 2]

@@ -9,8 +9,13 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.geometry.affine import compose, matrix_from_affine, view_to_view
-from sscl_geo.geometry.footprint import bounding_windows, corners
+from sscl_geo.geometry.affine import (
+    compose,
+    matrix_from_affine,
+    transform_points,
+    view_to_view,
+)
+from sscl_geo.geometry.footprint import bounding_windows, corners, windows_around
 from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.validity import ValidityTable, validity_table
@@ -79,6 +84,8 @@ class PlaceDrawer:
         self.roi = roi
         self.cell = cell
         self._bands = dataset.bands
+        self._to_map = [matrix_from_affine(s.geobox.affine) for s in self.scenes]
+        self._ground = [_ground(s) for s in self.scenes]
         self._tables: dict[int, ValidityTable | None] = {}
         self.partners = (
             [()] * len(self.scenes)
@@ -105,7 +112,7 @@ class PlaceDrawer:
                 candidates,
                 self.ranges,
                 (cell.height, cell.width),
-                _ground(self.scenes[scene]),
+                self._ground[scene],
             )
             drawn[..., 2] += [cell.col, cell.row]
             pairs = self._accept(drawn, scene, other)
@@ -145,7 +152,7 @@ class PlaceDrawer:
     def _keep_inside(self, scene: int, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         height, width = self.ranges.size
         centers = drawn[..., :2] @ np.array([width / 2, height / 2]) + drawn[..., 2]
-        to_map = matrix_from_affine(self.scenes[scene].geobox.affine)
+        to_map = self._to_map[scene]
         xy = (centers @ to_map[:, :2].T + to_map[:, 2]).reshape(-1, 2)
         points = gpd.GeoSeries(
             gpd.points_from_xy(xy[:, 0], xy[:, 1]), crs=self.scenes[scene].crs.wkt
@@ -156,10 +163,7 @@ class PlaceDrawer:
     def _move_to(self, drawn: NDArray[np.float64], scene: int, other: int) -> NDArray[np.float64]:
         """Carry all views but the first into the pixels of another scene, onto its own grid."""
         target = self.scenes[other]
-        other_from_scene = view_to_view(
-            matrix_from_affine(self.scenes[scene].geobox.affine),
-            matrix_from_affine(target.geobox.affine),
-        )
+        other_from_scene = view_to_view(self._to_map[scene], self._to_map[other])
         first_there = compose(other_from_scene, drawn[:, :1])
         moved = compose(other_from_scene, drawn[:, 1:])
         parallel = np.abs(other_from_scene[[0, 1], [1, 0]]).max() < 1e-12
@@ -176,13 +180,16 @@ class PlaceDrawer:
     def _to_indexes(
         self, drawn: NDArray[np.float64], scene: int, other: int, visit: int
     ) -> list[PairIndex]:
-        to_map = matrix_from_affine(self.scenes[scene].geobox.affine)
-        other_to_map = matrix_from_affine(self.scenes[other].geobox.affine)
-        first = corners(compose(to_map, drawn[:, :1]), self.ranges.size)
-        rest = corners(compose(other_to_map, drawn[:, 1:]), self.ranges.size)
-        xy = np.concatenate([first, rest], axis=1).reshape(len(drawn), -1, 2)
+        xy_scene = corners(drawn, self.ranges.size)
+        windows = windows_around(xy_scene)
+        to_map = self._to_map[scene]
+        xy = transform_points(to_map, xy_scene[:, 0])
+        if other == scene:
+            xy = transform_points(to_map, xy_scene.reshape(len(drawn), -1, 2))
+        else:
+            rest = xy_scene[:, 1:].reshape(len(drawn), -1, 2)
+            xy = np.concatenate([xy, transform_points(self._to_map[other], rest)], axis=1)
         low, high = xy.min(axis=1).tolist(), xy.max(axis=1).tolist()
-        windows = bounding_windows(drawn, self.ranges.size)
         scenes = (scene, *[other] * (self.ranges.views - 1))
         return [
             PairIndex(
