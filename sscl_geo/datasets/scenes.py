@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any, Self
 
 import geopandas as gpd
 import numpy as np
@@ -25,6 +26,7 @@ from sscl_geo.io.dates import DatePattern, Moment, covered_time
 from sscl_geo.io.finding import find_scenes, open_all
 from sscl_geo.io.reading import Patch, RawPatch, SceneReader
 from sscl_geo.io.scene import Scene, open_scene
+from sscl_geo.io.stac import StacSource, open_item, read_items
 
 
 class SceneDataset(GeoDataset):
@@ -35,7 +37,7 @@ class SceneDataset(GeoDataset):
 
     Args:
         paths: a file, a folder, a pattern (``scenes/*.tif``), or several of these; anything GDAL
-            opens.
+            opens, such as URLs, and scenes that are open already.
         bands: names of the bands to read, in this order; all if None.
         transforms: applied to each sample of :meth:`__getitem__`.
         strict: True makes an unreadable scene an error; otherwise it is named in a warning and
@@ -70,7 +72,7 @@ class SceneDataset(GeoDataset):
 
     def __init__(
         self,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: str | os.PathLike[str] | Scene | Iterable[str | os.PathLike[str] | Scene],
         bands: Sequence[str] | None = None,
         transforms: Callable[[Sample], Sample] | None = None,
         strict: bool = False,
@@ -80,14 +82,17 @@ class SceneDataset(GeoDataset):
         clouds: CloudMask | None = None,
         aoi: AreaOfInterest | None = None,
     ) -> None:
-        self.paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        given = [paths] if isinstance(paths, str | os.PathLike | Scene) else list(paths)
+        self.paths = [p for p in given if not isinstance(p, Scene)]
         self.transforms = transforms
+        self.scenes = tuple(scene for scene in given if isinstance(scene, Scene))
         pattern = None if date_pattern is None else DatePattern(date_pattern, date_format)
-        tasks = [
-            partial(open_scene, path, date_pattern=pattern, clouds=clouds)
-            for path in find_scenes(self.paths, clouds)
-        ]
-        self.scenes = open_all(tasks, strict=strict)
+        if self.paths or not self.scenes:
+            tasks = [
+                partial(open_scene, path, date_pattern=pattern, clouds=clouds)
+                for path in find_scenes(self.paths, clouds)
+            ]
+            self.scenes += open_all(tasks, strict=strict)
         if dates is not None:
             self.scenes = scenes_between(self.scenes, *dates)
         area = None if aoi is None else Area(aoi, pyproj.CRS(self.scenes[0].crs.wkt))
@@ -106,6 +111,47 @@ class SceneDataset(GeoDataset):
         self._res = self.scenes[0].pixel_size
         self.index = _build_index(self.scenes)
         self.aoi = None if area is None else area.to_crs(self.crs)
+
+    @classmethod
+    def from_stac(
+        cls,
+        source: StacSource,
+        assets: Sequence[str],
+        *,
+        clouds: CloudMask | None = None,
+        strict: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Scenes of STAC items: chosen assets become bands, the item's time the scene's date.
+
+        Assets of one item are joined on the finest grid among them; nothing is written.
+
+        Args:
+            source: an item, item collection, collection or catalog: a path, a URL, JSON in a
+                dictionary, or a pystac object, for example what ``pystac_client`` found.
+            assets: keys of the assets, in the order of the bands.
+            clouds: cloud mask whose ``band`` is the key of an asset, such as
+                ``CloudMask.sentinel2_scl(band="scl")``.
+            strict: True makes an item that cannot be opened an error; otherwise it is named in a
+                warning and left out.
+            options: ``bands``, ``transforms``, ``dates``, ``aoi`` of the dataset.
+
+        Raises:
+            SceneError: if the source cannot be read, or no item can be opened.
+            ConfigError: if pystac is not installed.
+
+        Example:
+            >>> from sscl_geo import SceneDataset
+            >>> item = {
+            ...     "type": "Feature", "stac_version": "1.0.0", "id": "zion", "links": [],
+            ...     "geometry": None, "properties": {"datetime": "2020-05-18T18:19:21Z"},
+            ...     "assets": {"visual": {"href": str(scene_path)}},
+            ... }
+            >>> SceneDataset.from_stac(item, assets=["visual"]).bands
+            ('visual_1', 'visual_2', 'visual_3')
+        """
+        tasks = [partial(open_item, item, assets, clouds) for item in read_items(source)]
+        return cls(open_all(tasks, strict=strict), **options)
 
     def __getstate__(self) -> dict[str, object]:
         # Handles stay behind when a dataset moves to another process.

@@ -19,17 +19,24 @@ _OPTIONS = {
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
     "GDAL_HTTP_LOW_SPEED_TIME": "60",
 }
-_NETWORK = (
-    "/vsicurl",
-    "/vsis3",
-    "/vsigs",
-    "/vsiaz",
-    "/vsiadls",
-    "/vsioss",
-    "/vsiswift",
-    "/vsihdfs",
+_LOCAL = "file://"
+_VIRTUAL_SYSTEMS = {
+    "http://": "/vsicurl/",
+    "https://": "/vsicurl/",
+    "ftp://": "/vsicurl/",
+    "s3://": "/vsis3/",
+    "gs://": "/vsigs/",
+    "az://": "/vsiaz/",
+    "oss://": "/vsioss/",
+    _LOCAL: "",
+}
+# Without its last slash: /vsicurl?option=... and /vsis3_streaming/ are remote as well.
+_REMOTE = tuple(
+    part
+    for scheme, system in _VIRTUAL_SYSTEMS.items()
+    if scheme != _LOCAL
+    for part in (scheme, system.removesuffix("/"))
 )
-_SCHEMES = ("http://", "https://", "s3://", "gs://", "az://", "ftp://")
 
 
 def is_remote(path: str) -> bool:
@@ -40,7 +47,7 @@ def is_remote(path: str) -> bool:
         >>> is_remote("s3://bucket/a.tif"), is_remote("/data/a.tif")
         (True, False)
     """
-    return any(part in path for part in (*_SCHEMES, *_NETWORK))
+    return any(part in path for part in _REMOTE)
 
 
 def remote_env(path: str) -> AbstractContextManager[object]:
@@ -66,3 +73,17 @@ def remote_env(path: str) -> AbstractContextManager[object]:
 def without_query(path: str) -> str:
     """A URL without its query, which often holds a signature that no log should show."""
     return path.partition("?")[0] if is_remote(path) else path
+
+
+def gdal_path(path: str) -> str:
+    """The name by which GDAL itself knows a URL; any other path as it is.
+
+    Example:
+        >>> from sscl_geo.io.remote import gdal_path
+        >>> gdal_path("https://host/a.tif?signature=1"), gdal_path("s3://bucket/a.tif")
+        ('/vsicurl/https://host/a.tif?signature=1', '/vsis3/bucket/a.tif')
+    """
+    for scheme, system in _VIRTUAL_SYSTEMS.items():
+        if path.startswith(scheme):
+            return system + (path if system == "/vsicurl/" else path.removeprefix(scheme))
+    return path

@@ -235,6 +235,21 @@ def _with_clouds(
             "nodata": tuple(scene.nodata[at] for at in kept),
             "dtype": np.result_type(*(source.dtypes[scene.indexes[at] - 1] for at in kept)).name,
         }
+    return {"clouds": cloud_mask_beside(scene, path, rule)}
+
+
+def cloud_mask_beside(scene: Scene, path: str, rule: CloudMask) -> CloudMaskBand:
+    """Find the cloud mask of a scene in another file.
+
+    Args:
+        scene: the scene.
+        path: file name or URL of the mask.
+        rule: which band of it counts, and what it means.
+
+    Raises:
+        SceneError: if the file cannot be opened, lacks the band, or has another coordinate
+            reference system.
+    """
     with _opened(path) as mask:
         other = _describe(path, mask)
         index = rule.number_among(path, mask.descriptions)
@@ -243,4 +258,4 @@ def _with_clouds(
             f"The cloud mask {path} has another coordinate reference system than {scene.path}; "
             f"warp it first, for example with 'gdalwarp -r near -t_srs EPSG:{scene.crs.epsg}'."
         )
-    return {"clouds": CloudMaskBand(path, index, other.geobox, rule)}
+    return CloudMaskBand(path, index, other.geobox, rule)
