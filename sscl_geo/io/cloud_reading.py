@@ -11,7 +11,7 @@ from sscl_geo.geometry.affine import matrix_from_affine, view_to_view
 from sscl_geo.geometry.grid import grid_shape
 from sscl_geo.io.cloud_mask import CloudMaskBand
 from sscl_geo.io.handle import RasterHandle
-from sscl_geo.io.remote import remote_env
+from sscl_geo.io.remote import remote_env, without_query
 from sscl_geo.io.scene import Scene
 
 
@@ -30,7 +30,7 @@ class CloudMaskReader:
     def __init__(self, scene: Scene, clouds: CloudMaskBand) -> None:
         self.clouds = clouds
         self._own_file = clouds.path == scene.source
-        self._handle = RasterHandle(clouds.path)
+        self._handle = RasterHandle(clouds.path, without_query(clouds.path))
         self._to_mask = view_to_view(
             matrix_from_affine(scene.geobox.affine), matrix_from_affine(clouds.geobox.affine)
         )
@@ -95,7 +95,7 @@ class CloudMaskReader:
                 return source.read(self.clouds.index, window=window)
         except RasterioIOError as error:
             raise SceneError(
-                f"Cannot decode the cloud mask {self.clouds.path}; the file seems damaged, fetch "
+                f"Cannot decode the cloud mask {self._handle.label}; the file seems damaged, fetch "
                 f"or write it again ({error})."
             ) from error
 

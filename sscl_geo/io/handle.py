@@ -41,8 +41,9 @@ class RasterHandle:
                 with remote_env(self.source):
                     self._dataset = rasterio.open(self.source, sharing=False)
             except RasterioIOError as error:
+                message = str(error).replace(self.source, self.label)
                 raise SceneError(
-                    f"Cannot open {self.label} any more; was it moved or deleted? ({error})"
+                    f"Cannot open {self.label} any more; was it moved or deleted? ({message})"
                 ) from error
             self._process = os.getpid()
         return self._dataset

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
@@ -11,7 +12,7 @@ from rasterio.windows import Window
 from sscl_geo.errors import BandError, SceneError
 from sscl_geo.io.cloud_reading import CloudMaskReader
 from sscl_geo.io.handle import RasterHandle
-from sscl_geo.io.remote import remote_env
+from sscl_geo.io.remote import remote_env, without_query
 from sscl_geo.io.scene import Scene
 
 
@@ -68,7 +69,7 @@ class SceneReader:
         at = everything if bands is None else [scene.bands.index(band) for band in self.bands]
         self._indexes = [scene.indexes[i] for i in at]
         self._nodata = [scene.nodata[i] for i in at]
-        self._handle = RasterHandle(scene.source, scene.path)
+        self._handle = RasterHandle(scene.source, without_query(scene.path))
         self._clouds = None if scene.clouds is None else CloudMaskReader(scene, scene.clouds)
 
     def __enter__(self) -> Self:
@@ -128,7 +129,7 @@ class SceneReader:
         source = self._handle.open()
         try:
             with remote_env(self._handle.source):
-                pixels = source.read(self._indexes, window=window)
+                pixels = _read_bands(source, self._indexes, window, self.scene.dtype)
                 valid = _has_data(pixels, self._nodata)
                 if self.scene.alpha is not None:
                     valid &= source.read(self.scene.alpha, window=window) > 0
@@ -140,10 +141,19 @@ class SceneReader:
                     )
         except RasterioIOError as error:
             raise SceneError(
-                f"Cannot decode {self.scene.path} at row {window.row_off:.0f}, column "
+                f"Cannot decode {self._handle.label} at row {window.row_off:.0f}, column "
                 f"{window.col_off:.0f}; the file seems damaged, fetch or write it again ({error})."
             ) from error
         return pixels, valid
+
+
+def _read_bands(
+    source: rasterio.DatasetReader, indexes: list[int], window: Window, dtype: str
+) -> NDArray[np.generic]:
+    if len({source.dtypes[i - 1] for i in indexes}) == 1:
+        return source.read(indexes, window=window)
+    # Rasterio refuses to read bands of several types, which VRTs may have, at once.
+    return np.stack([source.read(i, window=window).astype(dtype) for i in indexes])
 
 
 def _has_data(pixels: NDArray[np.generic], nodata: Sequence[float | None]) -> NDArray[np.bool_]:

@@ -84,7 +84,7 @@ class Scene:
     @property
     def name(self) -> str:
         """File name without folder and suffix."""
-        return Path(self.path).stem
+        return Path(without_query(self.path)).stem
 
 
 def open_scene(
