@@ -19,6 +19,7 @@ from sscl_geo.errors import SceneError
 from sscl_geo.io.cloud_mask import CloudMask, CloudMaskBand
 from sscl_geo.io.dates import DatePattern, date_in_name, parse_utc
 from sscl_geo.io.remote import is_remote, remote_env, without_query
+from sscl_geo.io.soundness import is_truncated, usable_crs
 
 
 @dataclass(frozen=True)
@@ -170,10 +171,19 @@ def _describe(path: str, source: rasterio.DatasetReader) -> Scene:
             "'gdal_edit.py -a_srs EPSG:32612 FILE'."
         )
     transform = source.transform
-    if transform.is_identity or abs(transform.determinant) == 0:
+    if (
+        transform.is_identity
+        or not abs(transform.determinant) > 0
+        or not np.isfinite(transform).all()
+    ):
         raise SceneError(
-            f"{path} has no usable transform (it has no georeferencing, or only ground control "
-            "points); warp it first, for example with 'gdalwarp FILE OUT'."
+            f"{path} has no usable transform (it has no georeferencing, pixels of no size, or only "
+            "ground control points); warp it first, for example with 'gdalwarp FILE OUT'."
+        )
+    if is_truncated(path, source):
+        raise SceneError(
+            f"{path} is truncated: blocks that its header speaks of lie beyond its end; fetch or "
+            "write it again."
         )
     alpha = next(
         (
@@ -192,7 +202,7 @@ def _describe(path: str, source: rasterio.DatasetReader) -> Scene:
     flags = source.mask_flag_enums[indexes[0] - 1]
     return Scene(
         path=path,
-        geobox=GeoBox(source.shape, transform, source.crs),
+        geobox=GeoBox(source.shape, transform, usable_crs(path, source)),
         bands=tuple(source.descriptions[i - 1] or f"band_{i}" for i in indexes),
         indexes=indexes,
         nodata=tuple(source.nodatavals[i - 1] for i in indexes),

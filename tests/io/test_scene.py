@@ -1,14 +1,17 @@
 """What is refused as a scene, and what is read from its header."""
 
+import re
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyproj.exceptions
 import pytest
 import rasterio
 from affine import Affine
 from rasterio.enums import ColorInterp
+from rasterio.shutil import copy
 
 from sscl_geo.errors import SceneError
 from sscl_geo.io.dates import DatePattern
@@ -119,3 +122,52 @@ def test_tiffs_time_of_writing_is_no_date(make_scene) -> None:
     with rasterio.open(path, "r+") as target:
         target.update_tags(TIFFTAG_DATETIME="2018:07:16 10:30:00")
     assert open_scene(path).date is None
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [Affine(0, 0, 300_000, 0, 0, 4_100_000), Affine(30, 0, 300_000, 30, 0, 4_100_000),
+     Affine(np.nan, 0, 300_000, 0, -30, 4_100_000)],
+)  # fmt: skip
+def test_pixels_of_no_size_are_refused(make_scene, tmp_path, transform) -> None:
+    path = tmp_path / "flat.vrt"
+    copy(make_scene(np.zeros((1, 3, 3), np.uint8)), path, driver="VRT")
+    numbers = ", ".join(map(str, transform.to_gdal()))
+    path.write_text(re.sub("(?<=<GeoTransform>).*(?=</Geo)", numbers, path.read_text()))
+    with pytest.raises(SceneError, match="no usable transform"):
+        open_scene(path)
+
+
+def test_a_crs_without_a_place_on_earth_is_refused(make_scene) -> None:
+    path = make_scene(np.zeros((1, 3, 3), np.uint8), crs='LOCAL_CS["desk",UNIT["metre",1]]')
+    with pytest.raises(SceneError, match="local coordinate system"):
+        open_scene(path)
+
+
+def test_a_crs_that_proj_cannot_read_is_refused(make_scene, monkeypatch) -> None:
+    def refuse(_: object) -> None:
+        raise pyproj.exceptions.CRSError("unknown")
+
+    path = make_scene(np.zeros((1, 3, 3), np.uint8))
+    monkeypatch.setattr("sscl_geo.io.soundness.CRS", refuse)
+    with pytest.raises(SceneError, match="PROJ cannot read"):
+        open_scene(path)
+
+
+@pytest.mark.parametrize("options", [{}, {"compress": "deflate"}, {"interleave": "band"}])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_truncated_file_is_refused(make_scene, options, tiled: bool) -> None:
+    array = np.random.default_rng(0).integers(1, 200, (2, 100, 90)).astype(np.uint8)
+    blocks = {"tiled": True, "blockxsize": 32, "blockysize": 32} if tiled else {}
+    path = make_scene(array, **options, **blocks)
+    open_scene(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 300])
+    with pytest.raises(SceneError, match="truncated"):
+        open_scene(path)
+
+
+def test_a_sparse_file_is_not_truncated(make_scene, tmp_path) -> None:
+    path = make_scene(np.zeros((1, 100, 90), np.uint8), sparse_ok=True, tiled=True,
+                      blockxsize=32, blockysize=32)  # fmt: skip
+    assert open_scene(path).shape == (100, 90)
