@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sscl_geo.datasets.scenes import SceneDataset
     from sscl_geo.evaluation import Evaluation, evaluate
     from sscl_geo.geometry.correspondences import Correspondences, correspondences
+    from sscl_geo.io.cloud_mask import CloudMask
     from sscl_geo.maps.segment import segment
     from sscl_geo.samplers.overlap_pairs import OverlapPairSampler
     from sscl_geo.tasks.segmentation import Segmentation
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Bundle": "bundle",
     "ClassTable": "classes",
+    "CloudMask": "io.cloud_mask",
     "Correspondences": "geometry.correspondences",
     "Evaluation": "evaluation",
     "LabelDataset": "datasets.labels",
@@ -51,6 +53,7 @@ __all__ = [
     "SSCCL",
     "Bundle",
     "ClassTable",
+    "CloudMask",
     "Correspondences",
     "Evaluation",
     "LabelDataset",

@@ -30,7 +30,7 @@ class CloudMask:
         ConfigError: if nothing is invalid, no place is given, or an expression cannot be read.
 
     Example:
-        >>> from sscl_geo.io.cloud_mask import CloudMask
+        >>> from sscl_geo import CloudMask
         >>> CloudMask.sentinel2_scl().path_for("T12SUG_20200518T181921_B04.tif")
         'T12SUG_20200518T181921_SCL.tif'
         >>> mask = CloudMask(values=frozenset({1}), beside=((r"\.tif$", "_cloud.tif"),))
@@ -126,19 +126,20 @@ class CloudMask:
 
         Args:
             path: the file, for the message.
-            descriptions: names of its bands.
+            descriptions: names of its bands; ``band_1`` and so on where there is none.
 
         Raises:
             SceneError: if the file has no such band.
         """
+        names = tuple(name or f"band_{i}" for i, name in enumerate(descriptions, 1))
         band = 1 if self.band is None else self.band
-        if isinstance(band, int) and 1 <= band <= len(descriptions):
+        if isinstance(band, int) and 1 <= band <= len(names):
             return band
-        if band in descriptions:
-            return descriptions.index(str(band)) + 1
-        names = ", ".join(str(name or i) for i, name in enumerate(descriptions, 1))
+        if band in names:
+            return names.index(str(band)) + 1
         raise SceneError(
-            f"{path} has no band {band} for the cloud mask; it has {names}: choose among these."
+            f"{path} has no band {band} for the cloud mask; it has {', '.join(names)}: choose "
+            "among these."
         )
 
 

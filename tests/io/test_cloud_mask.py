@@ -138,9 +138,10 @@ def test_a_band_of_the_same_file_is_no_image_band(make_scene) -> None:
     np.testing.assert_array_equal(patch.image[0][expected], stack[1, 2:22, 3:33][expected])
 
 
-def test_a_band_may_be_given_by_number(make_scene) -> None:
+@pytest.mark.parametrize("band", [1, "band_1"])
+def test_a_band_without_a_name_may_be_given_by_number(make_scene, band) -> None:
     scene = open_scene(
-        make_scene(np.ones((3, 5, 5), np.uint8)), clouds=CloudMask(bits=frozenset({0}), band=1)
+        make_scene(np.ones((3, 5, 5), np.uint8)), clouds=CloudMask(bits=frozenset({0}), band=band)
     )
     assert scene.bands == ("band_2", "band_3")
     assert not SceneReader(scene).read(0, 0, 5, 5).valid.any()
