@@ -1,7 +1,8 @@
 """Pairs of views for pretraining, as a Lightning data module."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from torch.utils.data import DataLoader
 from torchgeo.datamodules.geo import BaseDataModule
@@ -11,6 +12,7 @@ from torchgeo.datasets.utils import Sample
 from sscl_geo.datasets.pairs import PairDataset
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.geometry.footprint import OverlapOf
+from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.statistics import BandStatistics, band_statistics
 from sscl_geo.samplers.overlap_pairs import OverlapPairSampler
 from sscl_geo.transforms.geometric import RandomWarp
@@ -34,9 +36,16 @@ class PairDataModule(BaseDataModule):
         overlap_of: share of the ``"smaller"`` view's area, or of the ``"union"``.
         zoom: least and greatest ground sampling distance of a view, in pixels of its scene.
         rotation: greatest rotation of a view, in degrees on the ground.
+        max_days_apart: views may come from two dates of one place this far apart; from one scene if
+            None.
+        aoi: vector file of the area of interest, in any CRS; everywhere if None.
+        dates: first and last date of the scenes to use, such as ``("2018", "2020-06")``.
+        clouds: cloud mask that scenes come with: ``"sentinel2_scl"`` or ``"landsat_qa"``.
         min_valid: least share of valid pixels in each view, 0 to 1.
         strength: strength of the radiometric changes; 1 is the default chain, 0 next to none.
         num_workers: reading processes.
+        pairs_per_cell: pairs drawn at each visit to a cell, which is decoded once for them.
+        cache: folder on a local disk for decoded copies of the scenes; none if None.
         seed: seed of the draw.
         strict: True makes an unreadable scene an error instead of a warning.
     """
@@ -52,9 +61,15 @@ class PairDataModule(BaseDataModule):
         overlap_of: OverlapOf = "smaller",
         zoom: tuple[float, float] = (0.7, 1.5),
         rotation: float = 0.0,
+        max_days_apart: float | None = None,
+        aoi: str | None = None,
+        dates: tuple[str | None, str | None] | None = None,
+        clouds: Literal["sentinel2_scl", "landsat_qa"] | None = None,
         min_valid: float = 0.5,
         strength: float = 1.0,
         num_workers: int = 0,
+        pairs_per_cell: int = 8,
+        cache: str | None = None,
         seed: int = 0,
         strict: bool = False,
     ) -> None:
@@ -62,6 +77,19 @@ class PairDataModule(BaseDataModule):
         self.save_hyperparameters()
         self.scenes: SceneDataset | None = None
         self.statistics: BandStatistics | None = None
+        self._batches_done = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where in its epoch the training is, for a checkpoint."""
+        if self.trainer is None:
+            return {"batches_done": 0}
+        # Not `completed`: a checkpoint is written before the batch that it follows counts as that.
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        return {"batches_done": done % max(1, len(self.sampler) // self.batch_size)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on where the training of a checkpoint was: the next pairs are those it would draw."""
+        self._batches_done = state_dict["batches_done"]
 
     def setup(self, stage: str) -> None:
         """Open the scenes, measure their bands, and make sampler and augmentation.
@@ -72,7 +100,15 @@ class PairDataModule(BaseDataModule):
         if self.scenes is not None:
             return
         h = self.hparams
-        scenes = SceneDataset(h["scenes"], h["bands"], strict=h["strict"])
+        days, clouds = h["max_days_apart"], h["clouds"]
+        scenes = SceneDataset(
+            h["scenes"],
+            h["bands"],
+            strict=h["strict"],
+            dates=h["dates"],
+            aoi=h["aoi"],
+            clouds=None if clouds is None else getattr(CloudMask, clouds)(),
+        )
         self.statistics = band_statistics(scenes.scenes, h["bands"], seed=h["seed"])
         self.augmentation = self.train_aug = ViewAugmentation(
             self.statistics.mean,
@@ -89,6 +125,8 @@ class PairDataModule(BaseDataModule):
             zoom=h["zoom"],
             rotation=h["rotation"],
             min_valid=h["min_valid"],
+            max_time_apart=None if days is None else timedelta(days=days),
+            pairs_per_cell=h["pairs_per_cell"],
             seed=h["seed"],
         )
         self.scenes = scenes
@@ -98,8 +136,10 @@ class PairDataModule(BaseDataModule):
         if self.scenes is None:
             self.setup("fit")
         workers = self.num_workers
+        self.sampler.skip(self._batches_done * self.batch_size)
+        self._batches_done = 0
         return DataLoader(
-            PairDataset(self.scenes, self.hparams["patch_size"]),  # ty: ignore[invalid-argument-type]
+            PairDataset(self.scenes, self.hparams["patch_size"], cache=self.hparams["cache"]),  # ty: ignore[invalid-argument-type]
             batch_size=self.batch_size,
             sampler=self.sampler,
             num_workers=workers,

@@ -129,8 +129,8 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         return ground if self.roi is None else ground & self.roi
 
     def __len__(self) -> int:
-        """Number of pairs in an epoch on each rank, less those that are skipped at its start."""
-        return ceil(self._total / _world()[1]) - self._start
+        """Number of pairs in an epoch on each rank."""
+        return ceil(self._total / _world()[1])
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose pairs the next iteration draws; Lightning calls it."""
@@ -140,12 +140,12 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         """Let the next iteration, and only it, start after this many pairs of this rank.
 
         For going on in the middle of an epoch: the pairs that follow are those that an unbroken
-        run would have drawn.
+        run would have drawn. The length stays that of a whole epoch, which is what Lightning
+        counts its batches against when it resumes.
 
         Raises:
             SamplingError: if an epoch has fewer pairs.
         """
-        self._start = 0
         if not 0 <= pairs <= len(self):
             raise SamplingError(
                 f"Cannot skip {pairs} of {len(self)} pairs; resume with the length that the "
@@ -164,7 +164,7 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         """
         rank, ranks = _world()
         visits, done = divmod(self._start, self.pairs_per_cell)
-        left, self._start = len(self), 0
+        left, self._start = len(self) - self._start, 0
         while left > 0:
             pairs = self._visit(rank + visits * ranks)[done:]
             yield from pairs[:left]

@@ -1,0 +1,181 @@
+"""The pair engine against TorchGeo's way: ``python -m experiments.benchmarks.pairs [--quick]``.
+
+The scene is as large as a Sentinel-2 tile (10,980 x 10,980, 4 bands, uint16, 512-pixel tiles,
+pixel-interleaved), views are 256 pixels wide, everything runs in one process with one decoding
+thread unless a metric says otherwise, and GDAL's block cache is held at 64 MB, since a cache as
+large as the file would flatter everybody.
+"""
+
+import os
+
+os.environ["GDAL_CACHEMAX"] = "64"  # before GDAL is loaded: it looks once
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torchgeo
+from rasterio.windows import Window
+from torch.utils.data import DataLoader
+from torchgeo.datasets import RasterDataset, stack_samples
+from torchgeo.datasets.utils import Sample
+from torchgeo.samplers import RandomPatchSampler
+
+from experiments.benchmarks.harness import Metric, ratio_of_medians, run
+from experiments.benchmarks.scenes import make_large_scene, make_many_scenes
+from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
+from sscl_geo.geometry.pair_index import PairIndex
+from sscl_geo.progress import track
+
+SIZE, BATCH, PAIRS_PER_CELL = 256, 256, 8
+TORCHGEO = f"TorchGeo {torchgeo.__version__}, two reads a pair"
+
+
+class Scenes(RasterDataset):
+    """A scene as TorchGeo's users read it."""
+
+    filename_glob = "*"
+
+
+class TorchGeoPairs:
+    """Two overlapping reads a pair, at places that TorchGeo's sampler draws."""
+
+    def __init__(self, path: Path) -> None:
+        self.dataset = Scenes(str(path))
+        self.places = self._draw()
+
+    def _draw(self) -> Iterator[tuple[slice, slice]]:
+        while True:
+            yield from RandomPatchSampler(self.dataset, size=SIZE, length=512)
+
+    def read(self, pairs: int) -> None:
+        """Read pairs whose second view is shifted by up to half a view."""
+        rng = np.random.default_rng(0)
+        for x, y in islice(self.places, pairs):
+            dx, dy = (10 * int(v) for v in rng.integers(-SIZE // 2, SIZE // 2, 2))
+            _ = self.dataset[x, y]
+            try:
+                _ = self.dataset[slice(x.start + dx, x.stop + dx), slice(y.start + dy, y.stop + dy)]
+            except IndexError:
+                _ = self.dataset[x, y]
+
+
+class EnginePairs:
+    """Batches of 256 pairs from 32 cells, as a data loader asks for them."""
+
+    def __init__(self, path: Path, cache: Path | None = None) -> None:
+        self.scenes = SceneDataset(path)
+        self.pairs = PairDataset(self.scenes, SIZE, cache=cache)
+        self.sampler = OverlapPairSampler(
+            self.scenes, size=SIZE, length=BATCH, pairs_per_cell=PAIRS_PER_CELL, min_valid=0.0
+        )
+
+    def next_batch(self) -> list[PairIndex]:
+        """Fresh indexes: nothing that was decoded before helps."""
+        self.sampler.set_epoch(self.sampler.epoch + 1)
+        return list(self.sampler)
+
+    def read(self) -> None:
+        """Draw and read one batch."""
+        self.pairs.__getitems__(self.next_batch())
+
+    def decode_only(self) -> None:
+        """Decode what a batch needs, and nothing else."""
+        with rasterio.open(self.scenes.scenes[0].path) as source:
+            for _, visit in groupby(self.next_batch(), key=lambda index: index.visit):
+                windows = np.concatenate([index.windows for index in visit])
+                row, col = windows[:, :2].min(axis=0).tolist()
+                bottom, right = (windows[:, :2] + windows[:, 2:]).max(axis=0).tolist()
+                source.read(window=Window(col, row, right - col, bottom - row))  # ty: ignore[too-many-positional-arguments]
+
+
+def measure(quick: bool) -> Iterator[Metric]:
+    """Measure the pair engine: speed over TorchGeo, drawing, cache, workers."""
+    side, rounds, theirs = (3000, 1, 8) if quick else (10_980, 5, 24)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, compress, target in (
+            ("deflate", "deflate", 20),
+            ("lzw", "lzw", 10),
+            ("raw", None, 10),
+        ):
+            path = make_large_scene(Path(folder) / f"{name}.tif", side, compress)
+            yield from _speed(path, name, target, rounds, theirs)
+            if name == "deflate":
+                yield from _cache(path, Path(folder) / "cache", rounds)
+                yield from _workers(path, 2 if quick else 8, rounds)
+            path.unlink()
+        yield from _many_scenes(Path(folder) / "many", 300 if quick else 10_000, rounds)
+
+
+def _speed(path: Path, name: str, target: float, rounds: int, theirs: int) -> Iterator[Metric]:
+    torchgeo_pairs, engine = TorchGeoPairs(path), EnginePairs(path)
+    timed = ratio_of_medians(lambda: torchgeo_pairs.read(theirs), engine.read, rounds)
+    their_rate, our_rate = theirs / timed.first, BATCH / timed.second
+    yield Metric(f"torchgeo_{name}", their_rate, "pairs/s", "higher")
+    yield Metric(f"engine_{name}", our_rate, "pairs/s", "higher")
+    yield Metric(f"speedup_{name}", our_rate / their_rate, "x", "higher", target, TORCHGEO)
+    share = ratio_of_medians(engine.decode_only, engine.read, rounds)
+    wanted = None if name == "raw" else 0.8
+    yield Metric(f"decode_share_{name}", share.ratio, "share", "higher", wanted)
+
+
+def _cache(path: Path, folder: Path, rounds: int) -> Iterator[Metric]:
+    plain, cached = EnginePairs(path), EnginePairs(path, folder)
+    start = time.perf_counter()
+    cached.read()
+    yield Metric("cache_fill", time.perf_counter() - start, "s", "lower")
+    timed = ratio_of_medians(plain.read, cached.read, rounds)
+    yield Metric("cache_speedup", timed.ratio, "x", "higher", 5, "decoding again")
+
+
+def _workers(path: Path, batches: int, rounds: int) -> Iterator[Metric]:
+    def loader_of(workers: int) -> DataLoader[Sample]:
+        engine = EnginePairs(path)
+        return DataLoader(
+            engine.pairs,
+            batch_size=64,
+            sampler=OverlapPairSampler(
+                engine.scenes, size=SIZE, length=64 * batches, min_valid=0.0
+            ),
+            num_workers=workers,
+            collate_fn=stack_samples,
+            persistent_workers=True,
+        )
+
+    one, two = loader_of(1), loader_of(2)
+    timed = ratio_of_medians(lambda: _exhaust(one), lambda: _exhaust(two), rounds)
+    yield Metric("loader_1_worker", 64 * batches / timed.first, "pairs/s", "higher")
+    yield Metric("loader_2_workers", 64 * batches / timed.second, "pairs/s", "higher")
+    yield Metric("workers2", timed.ratio, "x", "higher", 1.8, "1 worker")
+
+
+def _exhaust(items: Iterable[object]) -> None:
+    for _ in items:
+        pass
+
+
+def _many_scenes(folder: Path, count: int, rounds: int) -> Iterator[Metric]:
+    make_many_scenes(folder, count)
+    start = time.perf_counter()
+    dataset = SceneDataset(folder)
+    yield Metric("open_s", time.perf_counter() - start, "s", "lower", None, f"{count} headers")
+    construct, draw = [], []
+    for _ in track(range(rounds), "many scenes"):
+        start = time.perf_counter()
+        again = SceneDataset(dataset.scenes)
+        sampler = OverlapPairSampler(again, size=SIZE, length=8192, min_valid=0.0)
+        construct.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        _exhaust(sampler)
+        draw.append((time.perf_counter() - start) / 8192 * 1e6)
+    yield Metric("construct_s", statistics.median(construct), "s", "lower", 2)
+    yield Metric("draw_us", statistics.median(draw), "us", "lower", 50)
+
+
+if __name__ == "__main__":
+    run("pairs", measure)

@@ -1,0 +1,82 @@
+"""Scenes made for benchmarks: as large as a Sentinel-2 tile, as hard to decode as real ones."""
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.windows import Window
+
+
+def make_large_scene(path: Path, side: int, compress: str | None, bands: int = 4) -> Path:
+    """Write a square uint16 scene in 512-pixel tiles, pixel-interleaved, unless it is there.
+
+    Smooth hills plus sensor noise of a few counts, which DEFLATE packs about as well as it does
+    real reflectances.
+
+    Args:
+        path: where to write.
+        side: height and width in pixels; 10,980 is a Sentinel-2 tile.
+        compress: GDAL's name of the compression, or None.
+        bands: number of bands.
+    """
+    if path.exists():
+        return path
+    rng = np.random.default_rng(0)
+    temporary = path.with_suffix(".part.tif")
+    with rasterio.open(
+        temporary,
+        "w",
+        driver="GTiff",
+        width=side,
+        height=side,
+        count=bands,
+        dtype="uint16",
+        crs="EPSG:32632",
+        transform=Affine(10, 0, 600_000, 0, -10, 5_000_000),
+        tiled=True,
+        blockxsize=512,
+        blockysize=512,
+        interleave="pixel",
+        nodata=0,
+        BIGTIFF="IF_SAFER",
+        NUM_THREADS="ALL_CPUS",
+        **({} if compress is None else {"compress": compress, "predictor": 2}),
+    ) as target:
+        x = np.linspace(0, 40, side)
+        for row in range(0, side, 512):
+            height = min(512, side - row)
+            y = (np.arange(row, row + height) / side * 40)[:, None]
+            hills = 1500 + 900 * np.sin(x) * np.cos(y) + 400 * np.sin(3.1 * x + 2.3 * y)
+            noise = rng.integers(0, 64, (bands, height, side))
+            strip = hills[None] * np.linspace(0.6, 1.6, bands)[:, None, None] + noise
+            window = Window(0, row, side, height)
+            target.write(strip.astype(np.uint16), window=window)
+    temporary.rename(path)
+    return path
+
+
+def make_many_scenes(folder: Path, count: int) -> None:
+    """Write many scenes that have a header but no pixels, one beside the other.
+
+    Args:
+        folder: where to write.
+        count: number of scenes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        row, col = divmod(number, 100)
+        with rasterio.open(
+            folder / f"scene_{number:05d}.tif",
+            "w",
+            driver="GTiff",
+            width=1024,
+            height=1024,
+            count=4,
+            dtype="uint16",
+            crs="EPSG:32632",
+            transform=Affine(10, 0, 500_000 + 10_240 * col, 0, -10, 5_000_000 - 10_240 * row),
+            tiled=True,
+            SPARSE_OK=True,
+        ):
+            pass
