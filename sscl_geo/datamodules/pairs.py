@@ -84,7 +84,7 @@ class PairDataModule(BaseDataModule):
         if self.trainer is None:
             return {"batches_done": 0}
         # Not `completed`: a checkpoint is written before the batch that it follows counts as that.
-        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed
+        done = self.trainer.fit_loop.epoch_loop.batch_progress.current.processed  # ty: ignore[missing-attribute]
         return {"batches_done": done % max(1, len(self.sampler) // self.batch_size)}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
