@@ -22,13 +22,14 @@ import rasterio
 import torchgeo
 from rasterio.windows import Window
 from torch.utils.data import DataLoader
-from torchgeo.datasets import RasterDataset, stack_samples
+from torchgeo.datasets import RasterDataset
 from torchgeo.datasets.utils import Sample
 from torchgeo.samplers import RandomPatchSampler
 
 from experiments.benchmarks.harness import Metric, ratio_of_medians, run
 from experiments.benchmarks.scenes import make_large_scene, make_many_scenes
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
+from sscl_geo.datasets.pairs import collate_pairs
 from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.progress import track
 
@@ -143,7 +144,7 @@ def _workers(path: Path, batches: int, rounds: int) -> Iterator[Metric]:
                 engine.scenes, size=SIZE, length=64 * batches, min_valid=0.0
             ),
             num_workers=workers,
-            collate_fn=stack_samples,
+            collate_fn=collate_pairs,
             persistent_workers=True,
         )
 

@@ -50,7 +50,7 @@ def make_large_scene(path: Path, side: int, compress: str | None, bands: int = 4
             hills = 1500 + 900 * np.sin(x) * np.cos(y) + 400 * np.sin(3.1 * x + 2.3 * y)
             noise = rng.integers(0, 64, (bands, height, side))
             strip = hills[None] * np.linspace(0.6, 1.6, bands)[:, None, None] + noise
-            window = Window(0, row, side, height)
+            window = Window(0, row, side, height)  # ty: ignore[too-many-positional-arguments]
             target.write(strip.astype(np.uint16), window=window)
     temporary.rename(path)
     return path

@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 from torch.utils.data import DataLoader
 from torchgeo.datamodules.geo import BaseDataModule
-from torchgeo.datasets import stack_samples
 from torchgeo.datasets.utils import Sample
 
-from sscl_geo.datasets.pairs import PairDataset
+from sscl_geo.datasets.pairs import PairDataset, collate_pairs
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.geometry.footprint import OverlapOf
 from sscl_geo.io.cloud_mask import CloudMask
@@ -143,7 +142,7 @@ class PairDataModule(BaseDataModule):
             batch_size=self.batch_size,
             sampler=self.sampler,
             num_workers=workers,
-            collate_fn=stack_samples,
+            collate_fn=collate_pairs,
             drop_last=True,
             pin_memory=bool(self.trainer and self.trainer.strategy.root_device.type == "cuda"),
             persistent_workers=workers > 0,

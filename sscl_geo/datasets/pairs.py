@@ -5,10 +5,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchgeo.datasets.utils import Sample
 
@@ -19,6 +21,22 @@ from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.geometry.resample import is_window, resample_into
 from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.reading import RawPatch
+
+
+class Views(NamedTuple):
+    """Pixels of the views of several pairs.
+
+    Attributes:
+        image: float32 of shape (pairs, views, C, H, W).
+        valid: bool of shape (pairs, views, H, W).
+    """
+
+    image: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    def part(self, start: int, stop: int) -> Self:
+        """Views of some of the pairs, sharing memory."""
+        return type(self)(self.image[start:stop], self.valid[start:stop])
 
 
 class PairDataset(Dataset[Sample]):
@@ -78,7 +96,9 @@ class PairDataset(Dataset[Sample]):
         Raises:
             SceneError: if the file cannot be read.
         """
-        return self._read_visit([index])[0]
+        views = self._allocate(1, len(index.scenes))
+        self._read_visit([index], views)
+        return self._sample(index, views, 0)
 
     def __getitems__(self, indexes: Sequence[PairIndex]) -> list[Sample]:
         """Read a batch, as PyTorch's loader asks for it: the pairs of each visit together.
@@ -90,27 +110,45 @@ class PairDataset(Dataset[Sample]):
         Raises:
             SceneError: if no pair of the batch can be read.
         """
-        samples: list[Sample | None] = []
+        views = self._allocate(len(indexes), len(indexes[0].scenes))
+        good: list[int] = []
         failure: SceneError | None = None
+        start = 0
         for _, visit in groupby(indexes, key=lambda index: index.visit):
             group = list(visit)
+            places = range(start, start + len(group))
+            start = places.stop
             try:
-                samples += self._read_visit(group)
+                self._read_visit(group, views.part(places.start, start))
+                good += places
             except SceneError as error:
                 warnings.warn(f"Skipped a place: {error}", SkippedPlaceWarning, stacklevel=2)
                 failure = error
-                samples += [None] * len(group)
-        good = [sample for sample in samples if sample is not None]
         if failure is not None and not good:
             raise failure
-        return [
-            {**good[i % len(good)], "skipped": torch.tensor(data=True)}
-            if sample is None
-            else sample
-            for i, sample in enumerate(samples)
-        ]
+        samples = []
+        read = set(good)
+        for place in range(len(indexes)):
+            stand_in = place if place in read else good[place % len(good)]
+            if stand_in != place:
+                views.image[place], views.valid[place] = (
+                    views.image[stand_in],
+                    views.valid[stand_in],
+                )
+            sample = self._sample(indexes[stand_in], views, place)
+            samples.append({**sample, "skipped": torch.tensor(data=stand_in != place)})
+        return samples
 
-    def _read_visit(self, indexes: Sequence[PairIndex]) -> list[Sample]:
+    def _allocate(self, pairs: int, views: int) -> Views:
+        """Memory for the views of a whole batch at once.
+
+        Large arrays get huge pages, which makes touching them for the first time five times
+        cheaper than as many small ones; it would cost more than cutting the views.
+        """
+        shape = (pairs, views, len(self.scenes.bands), *self.size)
+        return Views(np.empty(shape, np.float32), np.empty((pairs, views, *self.size), bool))
+
+    def _read_visit(self, indexes: Sequence[PairIndex], views: Views) -> None:
         """Read pairs that lie close together with one read a scene."""
         patches: dict[int, tuple[RawPatch, int, int]] = {}
         for scene in dict.fromkeys(s for index in indexes for s in index.scenes):
@@ -125,7 +163,12 @@ class PairDataset(Dataset[Sample]):
                 # Bilinear interpolation at a view's edge needs the next pixel beyond it.
                 row, col, height, width = row - 1, col - 1, height + 2, width + 2
             patches[scene] = self._read(scene, row, col, height, width)
-        return [self._cut(index, patches) for index in indexes]
+        for number, index in enumerate(indexes):
+            for view, scene in enumerate(index.scenes):
+                patch, row, col = patches[scene]
+                to_patch = compose(translation(-col, -row), index.pixel_to_scene[view])
+                image, valid = views.image[number, view], views.valid[number, view]
+                resample_into(image, valid, patch.pixels, patch.valid, to_patch)
 
     def _read(
         self, scene: int, row: int, col: int, height: int, width: int
@@ -137,25 +180,39 @@ class PairDataset(Dataset[Sample]):
             self._decoded[scene] = self.cache.open(self.scenes.reader(scene))
         return self._decoded[scene], 0, 0
 
-    def _cut(self, index: PairIndex, patches: dict[int, tuple[RawPatch, int, int]]) -> Sample:
-        views, bands = len(index.scenes), len(patches[index.scenes[0]][0].pixels)
-        image = np.empty((views, bands, *self.size), np.float32)
-        valid = np.empty((views, *self.size), bool)
-        for view, scene in enumerate(index.scenes):
-            patch, row, col = patches[scene]
-            to_patch = compose(translation(-col, -row), index.pixel_to_scene[view])
-            resample_into(image[view], valid[view], patch.pixels, patch.valid, to_patch)
+    def _sample(self, index: PairIndex, views: Views, place: int) -> Sample:
         to_map = np.stack(
             [matrix_from_affine(self.scenes.scenes[s].geobox.affine) for s in index.scenes]
         )
         sample: Sample = {
-            "image": torch.from_numpy(image),
-            "valid": torch.from_numpy(valid),
+            "image": torch.from_numpy(views.image)[place],
+            "valid": torch.from_numpy(views.valid)[place],
             "pixel_to_map": torch.from_numpy(compose(to_map, index.pixel_to_scene)),
             "scene": torch.tensor(index.scenes),
             "skipped": torch.tensor(data=False),
         }
         return self.transforms(sample) if self.transforms is not None else sample
+
+
+def collate_pairs(samples: Sequence[Sample]) -> Sample:
+    """Stack samples as TorchGeo's ``stack_samples`` does, without copying where they lie together.
+
+    The samples of one batch of :class:`PairDataset` share one block of memory, in order, which is
+    the stacked batch already.
+    """
+    return {key: _stacked([sample[key] for sample in samples]) for key in samples[0]}
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    first = tensors[0]
+    step = first.numel() * first.element_size()
+    storage = first.untyped_storage().data_ptr()
+    if first.is_contiguous() and all(
+        t.data_ptr() == first.data_ptr() + i * step and t.untyped_storage().data_ptr() == storage
+        for i, t in enumerate(tensors)
+    ):
+        return first.as_strided((len(tensors), *first.shape), (first.numel(), *first.stride()))
+    return torch.stack(list(tensors))
 
 
 def _union(windows: NDArray[np.int64]) -> tuple[int, int, int, int]:

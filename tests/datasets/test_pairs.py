@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset, ViewAugmentation
+from sscl_geo.datasets.pairs import collate_pairs
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import (
     compose,
@@ -182,3 +183,21 @@ def test_a_dataset_with_a_cache_pickles_without_its_pixels(painted, tmp_path) ->
     twin = pickle.loads(pickle.dumps(pairs))  # noqa: S301 - made here
     assert torch.equal(twin[index]["image"], before["image"])
     assert len(pickle.dumps(pairs)) < 50_000
+
+
+def test_a_batch_is_collated_without_a_copy(painted) -> None:
+    samples = PairDataset(painted, 24).__getitems__(
+        list(OverlapPairSampler(painted, size=24, length=6))
+    )
+    batch = collate_pairs(samples)
+    stacked = stack_samples(samples)
+    assert batch["image"].data_ptr() == samples[0]["image"].data_ptr()
+    assert batch.keys() == stacked.keys()
+    assert all(torch.equal(batch[key], stacked[key]) for key in stacked)
+
+
+def test_samples_from_here_and_there_are_copied_together(painted) -> None:
+    pairs = PairDataset(painted, 24)
+    samples = [pairs[index] for index in OverlapPairSampler(painted, size=24, length=3)]
+    batch = collate_pairs(samples[::-1])
+    assert torch.equal(batch["image"], torch.stack([s["image"] for s in samples[::-1]]))
