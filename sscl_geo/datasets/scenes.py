@@ -37,7 +37,7 @@ class SceneDataset(GeoDataset):
 
     Args:
         paths: a file, a folder, a pattern (``scenes/*.tif``), or several of these; anything GDAL
-            opens, such as URLs, and scenes that are open already.
+            opens, such as URLs. Scenes that are open already are taken as they are.
         bands: names of the bands to read, in this order; all if None.
         transforms: applied to each sample of :meth:`__getitem__`.
         strict: True makes an unreadable scene an error; otherwise it is named in a warning and

@@ -94,7 +94,7 @@ def scene_picture(
     """
     chosen = tuple(bands) if bands is not None else best_bands(scene.bands)
     indexes = [scene.indexes[i] for i in chosen]
-    pixels = _read(scene.path, indexes, max_side, Resampling.average)
+    pixels = _read(scene.source, indexes, max_side, Resampling.average)
     image = np.where(np.ma.getmaskarray(pixels), np.nan, pixels.data).astype(np.float32)
     valid = np.isfinite(image).all(axis=0)
     return Stretch.of(image, valid, percent).picture(image, valid)
