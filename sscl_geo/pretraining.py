@@ -5,6 +5,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import pandas as pd
@@ -52,6 +53,7 @@ def pretrain(
     num_workers: int = 0,
     accelerator: str = "auto",
     seed: int = 0,
+    **pairs: Any,
 ) -> PretrainResult:
     """Pretrain an encoder with SSCCL.
 
@@ -72,6 +74,8 @@ def pretrain(
         num_workers: reading processes.
         accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
         seed: seed of weights, draws and augmentation.
+        pairs: further options of :class:`~sscl_geo.datamodules.pairs.PairDataModule`, such as
+            ``aoi``, ``dates``, ``clouds``, ``max_days_apart`` and ``cache``.
 
     Returns:
         the encoder as a bundle, and the history of training.
@@ -98,6 +102,7 @@ def pretrain(
         min_valid=min_valid,
         num_workers=num_workers,
         seed=seed,
+        **pairs,
     )
     data.setup("fit")
     if data.scenes is None or data.statistics is None:

@@ -1,7 +1,9 @@
 """Pretraining from files to a bundle, and the same through TorchGeo's command line."""
 
+import geopandas as gpd
 import numpy as np
 import pytest
+import shapely
 import torch
 import yaml
 
@@ -80,3 +82,10 @@ def test_task_and_data_module_work_from_torchgeo_fit(scene: str, tmp_path) -> No
     (tmp_path / "fit.yaml").write_text(yaml.safe_dump(config))
     main(["fit", "--config", str(tmp_path / "fit.yaml")])
     assert list(tmp_path.rglob("*.ckpt"))
+
+
+def test_an_area_of_interest_reaches_the_sampler(scene: str, tmp_path) -> None:
+    nowhere = gpd.GeoSeries([shapely.box(0, 0, 1, 1)], crs="EPSG:4326")
+    nowhere.to_file(tmp_path / "aoi.gpkg")
+    with pytest.raises(SceneError, match="area of interest"):
+        pretrain([scene], aoi=str(tmp_path / "aoi.gpkg"), **TINY)

@@ -1,6 +1,7 @@
 """``sscl-geo pretrain``: learn an encoder from raw scenes, without labels."""
 
 from pathlib import Path
+from typing import Literal
 
 
 def pretrain(
@@ -17,6 +18,12 @@ def pretrain(
     zoom: tuple[float, float] = (0.7, 1.5),
     rotation: float = 0.0,
     min_valid: float = 0.5,
+    aoi: Path | None = None,
+    dates: tuple[str, str] | None = None,
+    clouds: Literal["sentinel2_scl", "landsat_qa"] | None = None,
+    max_days_apart: float | None = None,
+    strict: bool = False,
+    cache: Path | None = None,
     instance_weight: float = 1.0,
     spatial_weight: float = 0.5,
     semantic_weight: float = 0.5,
@@ -41,6 +48,12 @@ def pretrain(
         zoom: least and greatest ground sampling distance of a view, in pixels of its scene.
         rotation: greatest rotation of a view in degrees.
         min_valid: least share of valid pixels in a view, 0 to 1.
+        aoi: vector file of the area to draw from, in any CRS; everywhere if not given.
+        dates: first and last date of the scenes to use, such as 2018 2020-06.
+        clouds: cloud mask that the scenes come with.
+        max_days_apart: let the views of a pair come from two dates at most so many days apart.
+        strict: make an unreadable scene an error instead of a warning.
+        cache: folder on a local disk for decoded copies of the scenes; none if not given.
         instance_weight: weight of the instance term; 0 leaves it out.
         spatial_weight: weight of the spatial consistency term; 0 leaves it out.
         semantic_weight: weight of the semantic consistency term; 0 leaves it out.
@@ -61,7 +74,7 @@ def pretrain(
     from sscl_geo.tasks.sscl import SSCCL
 
     ensure_folder(out.parent)
-    in_channels = len(SceneDataset(scenes, bands).bands)
+    in_channels = len(SceneDataset(scenes, bands, strict=strict).bands)
     task = SSCCL(
         encoder=encoder,
         in_channels=in_channels,
@@ -88,6 +101,12 @@ def pretrain(
         num_workers=num_workers,
         accelerator=accelerator,
         seed=seed,
+        aoi=None if aoi is None else str(aoi),
+        dates=dates,
+        clouds=clouds,
+        max_days_apart=max_days_apart,
+        strict=strict,
+        cache=None if cache is None else str(cache),
     )
     curves = out.with_suffix(".history.csv")
     with atomic_path(curves) as temporary:
