@@ -20,7 +20,7 @@ def demo(
     pretrain_steps: int = 160,
     pretrain_batch: int = 16,
     pretrain_lr: float = 1e-3,
-    finetune_steps: int = 150,
+    finetune_steps: int = 80,
     finetune_batch: int = 16,
     finetune_lr: float = 1e-3,
     quick: bool = False,

@@ -38,7 +38,7 @@ class Settings:
     pretrain_lr: float = 1e-3
     block_size: int = 100
     train_share: float = 0.6
-    finetune_steps: int = 150
+    finetune_steps: int = 80
     finetune_batch: int = 16
     finetune_lr: float = 1e-3
     shown_pairs: int = 12
