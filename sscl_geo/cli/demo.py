@@ -17,7 +17,7 @@ def demo(
     patch_size: int = 64,
     block_size: int = 100,
     train_share: float = 0.6,
-    pretrain_steps: int = 160,
+    pretrain_steps: int = 120,
     pretrain_batch: int = 16,
     pretrain_lr: float = 1e-3,
     finetune_steps: int = 80,

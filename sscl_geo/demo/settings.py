@@ -33,7 +33,7 @@ class Settings:
     patch_size: int = 64
     overlap: tuple[float, float] = (0.3, 1.0)
     zoom: tuple[float, float] = (0.7, 1.5)
-    pretrain_steps: int = 160
+    pretrain_steps: int = 120
     pretrain_batch: int = 16
     pretrain_lr: float = 1e-3
     block_size: int = 100
