@@ -133,7 +133,7 @@ def _ground(run: DemoRun, album: Album, train: np.ndarray) -> list[Gallery | Tab
         for part in (train, ~train)
     ]
     labels = Table(
-        header=("class", "labelled pixels, training", "held back in test blocks"),
+        header=("labelled pixels", "training", "held back"),
         rows=[(c.name, f"{a:,}", f"{b:,}") for c, a, b in zip(table, *counts, strict=True)],
         colors=[c.hex_color for c in table],
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -24,7 +24,7 @@ def draw_confusion(matrix: NDArray[np.integer], names: Sequence[str], theme: The
     figure = new_figure(side + 0.5, side)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
-    ramp = mpl.colormaps[theme.ramp]
+    ramp = LinearSegmentedColormap.from_list("ramp", theme.ramp)
     axes.imshow(share, cmap=ramp, vmin=0, vmax=1)
     for row, col in np.argwhere(share >= 0.005):
         red, green, blue, _ = ramp(share[row, col])

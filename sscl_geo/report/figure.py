@@ -21,7 +21,7 @@ class Theme:
         rule: grid lines.
         page: colour behind the chart, for what must stand out from it.
         curves: colours of curves, in the order of use.
-        ramp: matplotlib's name of a colour map that starts at the page's colour.
+        ramp: colours from nothing, near that of the page, to everything.
     """
 
     ink: str
@@ -29,7 +29,7 @@ class Theme:
     rule: str
     page: str
     curves: tuple[str, ...]
-    ramp: str
+    ramp: tuple[str, ...]
 
 
 LIGHT = Theme(
@@ -38,7 +38,7 @@ LIGHT = Theme(
     rule="#e3e6e8",
     page="#ffffff",
     curves=("#1c2024", "#2f6db0", "#b8622a", "#3c8450", "#7d55a0"),
-    ramp="Blues",
+    ramp=("#f6f9fc", "#8fb8de", "#1d5a9c"),
 )
 DARK = Theme(
     ink="#e8eaec",
@@ -46,7 +46,7 @@ DARK = Theme(
     rule="#33383d",
     page="#15181b",
     curves=("#e8eaec", "#6fa8e6", "#e59a5f", "#78c08c", "#b692d6"),
-    ramp="cividis",
+    ramp=("#1c2126", "#2f5f92", "#a5cdf5"),
 )
 
 NEUTRAL_INK = "#80868c"

