@@ -1,10 +1,11 @@
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
+from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
 from sscl_geo.classes import NODATA, ClassTable, LandCoverClass
-from sscl_geo.io.scene import open_scene
 from sscl_geo.maps.products import polygons
 from sscl_geo.maps.products.polygons import write_polygons
 
@@ -17,7 +18,8 @@ TABLE = ClassTable(
 def trace(make_scene, tmp_path):
     def make(values, grid="utm", **options):
         path = make_scene(values[None].astype(np.uint8), grid=grid, nodata=NODATA, **options)
-        geobox = open_scene(path).geobox
+        with rasterio.open(path) as source:  # not open_scene, which refuses local grids
+            geobox = GeoBox(source.shape, source.transform, source.crs)
         write_polygons(path, tmp_path / "regions.gpkg", TABLE, geobox)
         return gpd.read_file(tmp_path / "regions.gpkg"), geobox
 
