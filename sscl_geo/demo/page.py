@@ -171,7 +171,7 @@ def _options(run: DemoRun) -> Table:
         "scene": f"{Path(run.scene.path).name}, {height} rows, {width} columns",
         "bands": ", ".join(run.scene.bands),
         "pixel": " x ".join(f"{side:g}" for side in run.scene.pixel_size) + f" {unit}",
-        "reference system": run.scene.crs.to_epsg() and f"EPSG:{run.scene.crs.to_epsg()}",
+        "reference system": run.scene.crs.proj.name,
         "labels": run.sample.labels.name,
         "reference": run.sample.reference.name if run.sample.reference else "labels held back",
         "method": run.pretraining.bundle.provenance.get("method", ""),

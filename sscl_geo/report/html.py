@@ -97,7 +97,7 @@ def _table(table: Table) -> Iterator[str]:
         f'<th scope="col"{_align(i, table)}>{escape(title)}</th>'
         for i, title in enumerate(table.header)
     )
-    yield f"<thead><tr>{header}</tr></thead><tbody>"
+    yield f"<thead><tr>{header}</tr></thead><tbody>" if any(table.header) else "<tbody>"
     colors = table.colors or [None] * len(table.rows)
     for number, (row, color) in enumerate(zip(table.rows, colors, strict=True)):
         first, *rest = row

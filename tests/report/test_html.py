@@ -87,3 +87,8 @@ def test_the_page_is_written_whole(page, tmp_path):
     path = write_page(page, tmp_path / "new" / "report.html")
     assert path.read_text(encoding="utf-8") == render_page(page)
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_table_without_titles_has_no_head():
+    html = render_page(Page("t", "l", [Section("s", [Table(["", ""], [["bands", "red"]])])]))
+    assert "<thead>" not in html
