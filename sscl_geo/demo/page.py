@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from odc.geo.crs import CRS
 
 import sscl_geo
 from sscl_geo.classes import IGNORE_INDEX
@@ -171,7 +172,7 @@ def _options(run: DemoRun) -> Table:
         "scene": f"{Path(run.scene.path).name}, {height} rows, {width} columns",
         "bands": ", ".join(run.scene.bands),
         "pixel": " x ".join(f"{side:g}" for side in run.scene.pixel_size) + f" {unit}",
-        "reference system": run.scene.crs.proj.name,
+        "reference system": _name_of(run.scene.crs),
         "labels": run.sample.labels.name,
         "reference": run.sample.reference.name if run.sample.reference else "labels held back",
         "method": run.pretraining.bundle.provenance.get("method", ""),
@@ -181,6 +182,12 @@ def _options(run: DemoRun) -> Table:
     return Table(
         header=("", ""), rows=[*rows, *options], text_columns=2, rules=frozenset({len(rows)})
     )
+
+
+def _name_of(crs: CRS) -> str:
+    """EPSG code where GDAL finds one, also for systems that a file spells out without its code."""
+    code = rasterio.CRS.from_wkt(crs.wkt).to_epsg()
+    return crs.proj.name if code is None else f"EPSG:{code}"
 
 
 def _plain(value: object) -> str:
