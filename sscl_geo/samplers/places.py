@@ -183,12 +183,12 @@ class PlaceDrawer:
         xy_scene = corners(drawn, self.ranges.size)
         windows = windows_around(xy_scene)
         to_map = self._to_map[scene]
-        xy = transform_points(to_map, xy_scene[:, 0])
         if other == scene:
             xy = transform_points(to_map, xy_scene.reshape(len(drawn), -1, 2))
         else:
+            first = transform_points(to_map, xy_scene[:, 0])
             rest = xy_scene[:, 1:].reshape(len(drawn), -1, 2)
-            xy = np.concatenate([xy, transform_points(self._to_map[other], rest)], axis=1)
+            xy = np.concatenate([first, transform_points(self._to_map[other], rest)], axis=1)
         low, high = xy.min(axis=1).tolist(), xy.max(axis=1).tolist()
         scenes = (scene, *[other] * (self.ranges.views - 1))
         return [
