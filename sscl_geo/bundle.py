@@ -1,8 +1,10 @@
 """The bundle: one file with all that is needed to use a trained network.
 
 A bundle is a safetensors file. Its header holds one JSON document with the architecture, the bands
-and their statistics, the resolution, the classes and where it all came from; its body holds the
-weights. Loading one runs no code from the file.
+and their statistics, the resolution, the classes, the licence and where it all came from, and the
+same once more in the words of STAC's Machine Learning Model extension, for other programs; its body
+holds the weights. Loading one runs no code from the file, and whatever is odd in it is refused in a
+sentence.
 """
 
 import hashlib
@@ -10,21 +12,34 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import sscl_geo
+from sscl_geo import bundle_header as checked
 from sscl_geo.classes import ClassTable, LandCoverClass
-from sscl_geo.errors import BandError, BundleError
+from sscl_geo.errors import BandError, BundleError, LabelError
 from sscl_geo.io.atomic import atomic_path
+from sscl_geo.mlm import mlm_properties
 
 HEADER = "sscl_geo"
+"""Key of the document in the file's metadata."""
+
+MLM_HEADER = "stac_mlm"
+"""Key of :func:`~sscl_geo.mlm.mlm_properties` in the metadata; written for others, never read."""
+
 FORMAT = 1
 
 Kind = Literal["encoder", "segmenter"]
+
+_DAMAGES = (
+    *(SafetensorError, LabelError, ValueError, TypeError),
+    *(OSError, RuntimeError, OverflowError),
+)
+"""What safetensors, PyTorch and the checks here raise about a file that is not as it should be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +58,10 @@ class Bundle:
         resolution_unit: name of that unit, for example ``"metre"`` or ``"degree"``.
         patch_size: height and width of the patches in training, in pixels.
         classes: what each output means; None for an encoder.
-        provenance: free text by topic: scenes, labels, seed, versions, licence.
-        state_dict: weights by name.
+        provenance: free text by topic: scenes, labels, seed, versions.
+        license: what others may do with the weights: an SPDX identifier such as ``CC-BY-4.0``, or
+            empty if nothing is said.
+        state_dict: weights by name, all finite.
     """
 
     kind: Kind
@@ -58,6 +75,7 @@ class Bundle:
     patch_size: int
     classes: ClassTable | None
     provenance: dict[str, str] = field(default_factory=dict)
+    license: str = ""
     state_dict: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def check_bands(self, bands: tuple[str, ...], path: str) -> None:
@@ -95,10 +113,12 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
         if bundle.classes is None
         else [{"value": c.value, "name": c.name, "color": c.color} for c in bundle.classes],
         "provenance": bundle.provenance,
+        "license": bundle.license,
     }
+    metadata = {HEADER: json.dumps(header), MLM_HEADER: json.dumps(mlm_properties(bundle))}
     tensors = {name: t.detach().cpu().contiguous() for name, t in bundle.state_dict.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={HEADER: json.dumps(header)})
+        save_file(tensors, temporary, metadata=metadata)
     return Path(path)
 
 
@@ -117,16 +137,17 @@ def load_bundle(path: str | os.PathLike[str], kind: Kind | None = None) -> Bundl
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            header = json.loads(metadata[HEADER])
+            header = checked.parse_json(metadata[HEADER])
             bundle = _from_header(header, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a dict
     except KeyError as error:
         raise BundleError(
             f"{path} is not a bundle of sscl-geo ({error} is missing); "
             "give a file that 'pretrain' or 'finetune' wrote."
         ) from error
-    except (SafetensorError, ValueError, TypeError, AttributeError, OSError) as error:
+    except _DAMAGES as error:
+        reason = " ".join(str(error).split())
         raise BundleError(
-            f"{path} is damaged or not a bundle of sscl-geo; copy or train it again ({error})."
+            f"{path} is damaged or not a bundle of sscl-geo; copy or train it again ({reason})."
         ) from error
     if kind is not None and bundle.kind != kind:
         verb = "finetune" if kind == "segmenter" else "pretrain"
@@ -143,73 +164,55 @@ def bundle_hash(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _from_header(header: dict[str, object], state_dict: dict[str, torch.Tensor]) -> Bundle:
+def _from_header(header: dict[str, Any], state_dict: dict[str, torch.Tensor]) -> Bundle:
     found = header["format"]
     if found != FORMAT:
-        raise ValueError(f"format {found}, this version reads {FORMAT}")
-    classes = header["classes"]
+        raise ValueError(f"format {found!r:.20}, this version reads {FORMAT}")
+    classes, decoder = header["classes"], header["decoder"]
     bundle = Bundle(
-        kind=_one_of(header["kind"], ("encoder", "segmenter")),  # ty: ignore[invalid-argument-type]
-        encoder=_text(header["encoder"]),
-        decoder=None if header["decoder"] is None else _text(header["decoder"]),
-        bands=tuple(_text(b) for b in _items(header["bands"])),
-        mean=_numbers(header["mean"]),
-        std=_numbers(header["std"]),
-        resolution=_pair(header["resolution"]),
-        resolution_unit=_text(header["resolution_unit"]),
-        patch_size=_whole(header["patch_size"]),
-        classes=None if classes is None else ClassTable(tuple(map(_class, _items(classes)))),
-        provenance={_text(k): _text(v) for k, v in dict(header["provenance"]).items()},  # ty: ignore[no-matching-overload]
+        kind=_kind(header["kind"]),
+        encoder=checked.name(header["encoder"]),
+        decoder=None if decoder is None else checked.name(decoder),
+        bands=checked.bands(header["bands"]),
+        mean=checked.numbers(header["mean"]),
+        std=checked.positive_numbers(header["std"], zero=True),
+        resolution=checked.pair(checked.positive_numbers(header["resolution"])),
+        resolution_unit=checked.text(header["resolution_unit"]),
+        patch_size=checked.patch_size(header["patch_size"]),
+        classes=None if classes is None else _class_table(checked.items(classes)),
+        provenance={
+            checked.text(topic): checked.text(told)
+            for topic, told in checked.record(header["provenance"]).items()
+        },
+        license=checked.text(header.get("license", "")),
         state_dict=state_dict,
     )
     if not len(bundle.bands) == len(bundle.mean) == len(bundle.std):
         raise ValueError("bands, mean and std differ in number")
     if (bundle.kind == "segmenter") != (bundle.classes is not None and bundle.decoder is not None):
         raise ValueError("a segmenter needs classes and a decoder, an encoder has none")
+    for name, tensor in state_dict.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"the weights {name!r:.80} are not all finite")
     return bundle
 
 
-def _class(item: object) -> LandCoverClass:
-    if not isinstance(item, dict):
-        raise TypeError("a class is not a record")
-    red, green, blue = (_whole(v) for v in _items(item["color"]))
-    return LandCoverClass(_whole(item["value"]), _text(item["name"]), (red, green, blue))
+def _class_table(records: list[object]) -> ClassTable:
+    return ClassTable(tuple(_class(checked.record(item)) for item in records))
 
 
-def _one_of(value: object, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
-    return _text(value)
+def _class(item: dict[str, Any]) -> LandCoverClass:
+    return LandCoverClass(
+        checked.whole(item["value"]), checked.text(item["name"]), checked.color(item["color"])
+    )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value
-
-
-def _items(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is not a list")
-    return value
-
-
-def _numbers(value: object) -> tuple[float, ...]:
-    items = _items(value)
-    if not all(isinstance(v, int | float) for v in items):
-        raise TypeError(f"{value!r} is not a list of numbers")
-    return tuple(float(v) for v in items)  # ty: ignore[invalid-argument-type]
-
-
-def _pair(value: object) -> tuple[float, float]:
-    first, second = _numbers(value)
-    return first, second
+def _kind(value: object) -> Kind:
+    if value == "encoder":
+        return "encoder"
+    if value == "segmenter":
+        return "segmenter"
+    raise ValueError(f"{value!r:.40} is neither an encoder nor a segmenter")
 
 
 def _article(kind: str) -> str:

@@ -27,6 +27,7 @@ def bundle() -> Bundle:
         patch_size=64,
         classes=ClassTable.from_values([1, 4], {1: "Wald <&>"}),
         provenance={"seed": "0"},
+        license="CC-BY-4.0",
         state_dict={"w": torch.randn(3, 4), "n": torch.tensor(7)},
     )
 
