@@ -44,6 +44,25 @@ class Correspondences:
             align_corners=False,
         )
 
+    def exchange(self, features: Tensor) -> Tensor:
+        """Features of both views, each sampled at the counterparts of the other's cells.
+
+        Args:
+            features: shape (2 B, C, h, w), row 2 i + v for view v of pair i.
+
+        Returns:
+            tensor of the same shape: row 2 i + v holds what the *other* view has at the cells of
+            view v; meaningless where the weight is 0.
+        """
+        other = features.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+        return F.grid_sample(
+            other,
+            self.grid.flatten(0, 1).to(features.dtype),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=False,
+        )
+
 
 def correspondences(
     pixel_to_map: Tensor,

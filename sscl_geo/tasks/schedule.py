@@ -1,11 +1,24 @@
 """Optimiser groups and the learning-rate schedule that all tasks share."""
 
 import math
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
+from timm.optim import Lars
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import LambdaLR
+
+from sscl_geo.errors import ConfigError
+
+OptimizerName = Literal["adamw", "sgd", "lars"]
+
+_OPTIMIZERS = {
+    "adamw": AdamW,
+    "sgd": partial(SGD, momentum=0.9),
+    # lightly's LARS waits for the device twice a parameter, timm's does not.
+    "lars": partial(Lars, momentum=0.9),
+}
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -36,17 +49,28 @@ def warmup_cosine(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def adamw_with_schedule(
-    groups: list[dict[str, Any]], lr: float, warmup: int, total: int
+def optimizer_with_schedule(
+    groups: list[dict[str, Any]],
+    lr: float,
+    warmup: int,
+    total: int,
+    optimizer: OptimizerName = "adamw",
 ) -> dict[str, Any]:
-    """AdamW with the schedule of :func:`warmup_cosine`, as Lightning wants it.
+    """An optimiser with the schedule of :func:`warmup_cosine`, as Lightning wants it.
 
     Args:
         groups: parameter groups; a group's own ``lr`` is kept.
         lr: greatest learning rate.
         warmup: steps of the rise.
         total: all steps.
+        optimizer: ``"adamw"``; ``"sgd"`` or ``"lars"`` (You et al., 2017) with momentum 0.9. LARS
+            adapts the rate of decayed parameters only, as BYOL does.
+
+    Raises:
+        ConfigError: if there is no such optimiser.
     """
-    optimizer = AdamW(groups, lr=lr)
-    scheduler = LambdaLR(optimizer, lambda step: warmup_cosine(step, warmup, total))
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+    if optimizer not in _OPTIMIZERS:
+        raise ConfigError(f"There is no optimizer {optimizer!r}; choose {', '.join(_OPTIMIZERS)}.")
+    built = _OPTIMIZERS[optimizer](groups, lr=lr)
+    scheduler = LambdaLR(built, lambda step: warmup_cosine(step, warmup, total))
+    return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -11,7 +11,7 @@ from torchgeo.tasks.segmentation import SemanticSegmentation
 from sscl_geo.bundle import load_bundle
 from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.models.segmenters import load_encoder
-from sscl_geo.tasks.schedule import adamw_with_schedule, parameter_groups
+from sscl_geo.tasks.schedule import optimizer_with_schedule, parameter_groups
 
 Batch = dict[str, Tensor]
 
@@ -116,7 +116,7 @@ class Segmentation(SemanticSegmentation):
         groups += parameter_groups(rest, h["weight_decay"])
         total = int(self.trainer.estimated_stepping_batches)
         warmup = max(1, min(h["warmup_steps"], total // 4))
-        return adamw_with_schedule([g for g in groups if g["params"]], h["lr"], warmup, total)
+        return optimizer_with_schedule([g for g in groups if g["params"]], h["lr"], warmup, total)
 
     def train(self, mode: bool = True) -> "Segmentation":
         """Set training mode; a frozen encoder stays in evaluation mode."""

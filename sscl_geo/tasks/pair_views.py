@@ -1,0 +1,91 @@
+"""Both views of a batch of pairs, as networks take them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sscl_geo.errors import TrainingError
+from sscl_geo.geometry.correspondences import (
+    Correspondences,
+    cell_valid_share,
+    correspondences,
+)
+
+
+def swap(rows: Tensor) -> Tensor:
+    """Exchange the two views of each pair: rows 0, 1, 2, 3 … become 1, 0, 3, 2 …."""
+    return rows.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class PairViews:
+    """The views of a batch in rows: row 2 i + v is view v of pair i.
+
+    Attributes:
+        image: float of shape (2 B, C, H, W), normalised, channels last in memory.
+        valid: bool of shape (2 B, H, W), pixels that have data.
+        pixel_to_map: float64 of shape (B, 2, 2, 3).
+    """
+
+    image: Tensor
+    valid: Tensor
+    pixel_to_map: Tensor
+
+    @classmethod
+    def from_batch(cls, batch: dict[str, Tensor], in_channels: int) -> "PairViews":
+        """Take the views of a batch of :class:`~sscl_geo.datasets.pairs.PairDataset`.
+
+        Args:
+            batch: ``image`` (B, 2, C, H, W), ``valid`` (B, 2, H, W), ``pixel_to_map`` (B, 2, 2, 3).
+            in_channels: number of bands that the network takes.
+
+        Raises:
+            TrainingError: if there is a single pair, or not two views, or other bands.
+        """
+        pairs, views, bands = batch["image"].shape[:3]
+        if pairs < 2:
+            raise TrainingError(
+                "A batch holds a single pair on this device, but batch normalisation and every "
+                "measure of collapse compare several; raise the batch size to 2 pairs a device."
+            )
+        if views != 2:
+            raise TrainingError(
+                f"A batch holds {views} views of each place, but training compares 2; draw pairs "
+                "with 2 views."
+            )
+        if bands != in_channels:
+            raise TrainingError(
+                f"The scenes give {bands} bands but the network takes {in_channels}; set "
+                "in_channels to the number of bands."
+            )
+        image = batch["image"].flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return cls(image, batch["valid"].flatten(0, 1), batch["pixel_to_map"])
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs."""
+        return len(self.pixel_to_map)
+
+    @property
+    def paired(self) -> Tensor:
+        """float32 of shape (2 B): 1 where both views of the pair have data, else 0."""
+        has_data = self.valid.flatten(1).any(dim=1)
+        return (has_data & swap(has_data)).float()
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Mean of features (2 B, D, h, w) over cells that have data; over all where none has."""
+        share = cell_valid_share(self.valid, (features.shape[-2], features.shape[-1]))[:, None]
+        total = share.sum(dim=(2, 3), keepdim=True)
+        weight = torch.where(total > 0, share, torch.ones_like(share))
+        return (features * weight).sum(dim=(2, 3)) / weight.sum(dim=(2, 3))
+
+    def cells(self, shape: tuple[int, int], min_valid: float) -> Tensor:
+        """Bool of shape (2 B, h, w): cells with at least a share ``min_valid`` of valid pixels."""
+        return cell_valid_share(self.valid, shape) >= min_valid
+
+    def match(self, shape: tuple[int, int], min_valid: float) -> Correspondences:
+        """Where each cell of a feature map of shape (h, w) lies in the other view of its pair."""
+        valid = self.valid.unflatten(0, (-1, 2))
+        size = (valid.shape[-2], valid.shape[-1])
+        return correspondences(self.pixel_to_map, size, shape, valid=valid, min_valid=min_valid)
