@@ -2,10 +2,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize
 
 from sscl_geo.classes import NODATA, ClassTable, LandCoverClass
+from sscl_geo.errors import OutputError
+from sscl_geo.maps.areas import ClassAreas
 from sscl_geo.maps.products import polygons
 from sscl_geo.maps.products.polygons import write_polygons
 
@@ -16,28 +19,45 @@ TABLE = ClassTable(
 
 @pytest.fixture
 def trace(make_scene, tmp_path):
-    def make(values, grid="utm", **options):
+    def make(values, grid="utm", suffix=".gpkg", percent=None, simplify=0.0, **options):
         path = make_scene(values[None].astype(np.uint8), grid=grid, nodata=NODATA, **options)
+        confidence = None
+        if percent is not None:
+            confidence = make_scene(
+                percent[None].astype(np.uint8), "confidence.tif", grid=grid, nodata=NODATA
+            )
         with rasterio.open(path) as source:  # not open_scene, which refuses local grids
             geobox = GeoBox(source.shape, source.transform, source.crs)
-        write_polygons(path, tmp_path / "regions.gpkg", TABLE, geobox)
-        return gpd.read_file(tmp_path / "regions.gpkg"), geobox
+        out = tmp_path / f"regions{suffix}"
+        write_polygons(path, out, TABLE, geobox, confidence=confidence, simplify=simplify)
+        read = gpd.read_parquet if suffix == ".parquet" else gpd.read_file
+        return read(out), geobox
 
     return make
+
+
+def burn(regions, geobox):
+    return rasterize(
+        zip(regions.geometry, regions["value"], strict=True),
+        out_shape=geobox.shape,
+        transform=geobox.affine,
+        fill=NODATA,
+        dtype="uint8",
+    )
+
+
+def patches(height=40, width=61):
+    """Random fields of 5 x 5 pixels of two classes and of nodata."""
+    rng = np.random.default_rng(3)
+    coarse = rng.choice([0, 200, NODATA], (-(-height // 5), -(-width // 5)))
+    return coarse.repeat(5, 0).repeat(5, 1)[:height, :width]
 
 
 @pytest.mark.parametrize("grid", ["utm", "south_up", "rotated", "geographic"])
 def test_regions_burned_back_give_the_map(trace, grid):
     values = np.random.default_rng(3).choice([0, 200, NODATA], (40, 61))
     regions, geobox = trace(values, grid)
-    burned = rasterize(
-        zip(regions.geometry, regions["value"], strict=True),
-        out_shape=values.shape,
-        transform=geobox.affine,
-        fill=NODATA,
-        dtype="uint8",
-    )
-    np.testing.assert_array_equal(burned, values)
+    np.testing.assert_array_equal(burn(regions, geobox), values)
 
 
 def test_a_region_is_one_polygon_with_its_holes_and_its_name(trace):
@@ -77,3 +97,68 @@ def test_many_regions_are_written_in_chunks(trace, monkeypatch):
     monkeypatch.setattr(polygons, "CHUNK", 7)
     regions, _ = trace(np.indices((6, 6)).sum(axis=0) % 2 * 200)
     assert len(regions) == 36
+
+
+@pytest.mark.parametrize("suffix", [".fgb", ".parquet"])
+def test_every_format_holds_the_same(trace, suffix):
+    values = patches()
+    regions, geobox = trace(values, suffix=suffix, percent=np.full(values.shape, 70))
+    assert set(regions.columns) == {"value", "name", "area_ha", "confidence", "geometry"}
+    assert regions.crs.to_epsg() == 32612
+    np.testing.assert_array_equal(burn(regions, geobox), values)
+
+
+def test_another_suffix_is_refused_with_those_that_work(trace):
+    with pytest.raises(OutputError, match=r"\.gpkg, \.fgb, \.parquet"):
+        trace(patches(), suffix=".shp")
+
+
+@pytest.mark.parametrize("grid", ["utm", "rotated"])
+def test_confidence_is_the_mean_over_the_regions_pixels(trace, grid, monkeypatch):
+    monkeypatch.setattr(polygons, "_BAND", 7)
+    values = patches()
+    percent = np.random.default_rng(0).integers(0, 101, values.shape)
+    regions, geobox = trace(values, grid, percent=percent)
+    assert len(regions) > 5
+    for region in regions.itertuples():
+        own = rasterize([region.geometry], values.shape, transform=geobox.affine) == 1
+        assert region.confidence == pytest.approx(percent[own].mean())
+
+
+def test_confidence_without_data_is_missing(trace):
+    regions, _ = trace(np.zeros((4, 4)), percent=np.full((4, 4), NODATA))
+    assert regions["confidence"].isna().all()
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".fgb", ".parquet"])
+def test_a_map_without_data_has_no_polygons(trace, suffix):
+    regions, _ = trace(np.full((5, 5), NODATA), suffix=suffix, percent=np.full((5, 5), NODATA))
+    assert len(regions) == 0
+
+
+@pytest.mark.parametrize("grid", ["utm", "south_up", "rotated", "geographic"])
+def test_simplified_neighbours_keep_their_shared_borders(trace, grid):
+    row, col = np.mgrid[:80, :90]
+    waves = np.digitize(np.sin(col / 7 + row / 20) + np.cos(row / 6), [-0.7, 0.6])
+    waves = np.where(row > 0.4 * col + 20, waves, (waves + 1) % 3)  # three meet along a line
+    values = np.array([0, 200, NODATA])[waves]
+    exact, geobox = trace(values, grid)
+    regions, _ = trace(values, grid, simplify=1.5)
+    back = shapely.transform(
+        regions.geometry.to_numpy(), lambda xy: np.array((~geobox.affine) @ tuple(xy.T)).T
+    )
+    assert shapely.get_num_coordinates(back).sum() < exact.count_coordinates().sum() / 2
+    assert regions.geometry.is_valid.all()
+    assert shapely.area(back).sum() == pytest.approx(shapely.union_all(back).area, rel=1e-6)
+    assert regions["area_ha"].sum() == pytest.approx(exact["area_ha"].sum(), rel=0.02)
+
+
+@pytest.mark.parametrize("grid", ["utm", "non_square", "geographic", "web_mercator"])
+def test_areas_of_regions_add_up_to_those_of_the_classes(trace, grid):
+    values = patches(200, 300)
+    regions, geobox = trace(values, grid)
+    areas = ClassAreas(geobox)
+    areas.add(values.astype(np.uint8))
+    for value in (0, 200):
+        own = regions.loc[regions["value"] == value, "area_ha"].sum()
+        assert own == pytest.approx(areas.hectares[value], rel=1e-5)
