@@ -3,12 +3,15 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.io.reading import RawPatch, SceneReader
+from sscl_geo.io.remote import is_remote
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
 from sscl_geo.progress import progress_bar
 
@@ -75,6 +78,8 @@ def _decode(reader: SceneReader, pixels: Path, valid: Path) -> None:
     rows = max(1, _STRIP_BYTES // (width * bands * dtype.itemsize))
     block = reader.scene.block_shape[0]
     rows = max(block, rows // block * block)
+    # A damaged block stays damaged, but a server that fails once must not leave holes for good.
+    read = reader.read_raw if is_remote(reader.scene.source) else partial(read_sound, reader)
     with (
         atomic_path(pixels) as pixels_part,
         atomic_path(valid) as valid_part,
@@ -85,7 +90,7 @@ def _decode(reader: SceneReader, pixels: Path, valid: Path) -> None:
         mask = np.lib.format.open_memmap(valid_part, mode="w+", dtype=bool, shape=shape[1:])
         for row in range(0, height, rows):
             count = min(rows, height - row)
-            patch = reader.read_raw(row, 0, count, width)
+            patch = read(row, 0, count, width)
             store[:, row : row + count] = patch.pixels
             mask[row : row + count] = patch.valid
             bar.advance(count)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sscl_geo.errors import BandError, SceneError
 from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
 from sscl_geo.progress import track
 
@@ -126,8 +127,8 @@ def band_statistics(
             for row, col in places:
                 height = min(_WINDOW, scene.shape[0] - row)
                 width = min(_WINDOW, scene.shape[1] - col)
-                patch = reader.read(row, col, height, width)
-                values = patch.image[:, patch.valid].astype(np.float64)
+                patch = read_sound(reader, row, col, height, width)
+                values = patch.pixels[:, patch.valid].astype(np.float64)
                 moments.merge(values)
                 looked += patch.valid.size
                 if values.shape[1] > _KEPT_PER_WINDOW:

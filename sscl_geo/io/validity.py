@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
 from sscl_geo.progress import progress_bar
 
@@ -89,7 +90,7 @@ def validity_table(scene: Scene, bands: tuple[str, ...] | None = None) -> Validi
     ):
         for row in range(0, height, strip):
             # Reading past the lower and right edge would count as invalid: pad with True instead.
-            valid = reader.read(row, 0, min(strip, height - row), width).valid
+            valid = read_sound(reader, row, 0, min(strip, height - row), width).valid
             padding = (-valid.shape[0] % cell, -valid.shape[1] % cell)
             invalid = np.pad(~valid, [(0, p) for p in padding])
             blocks = invalid.reshape(invalid.shape[0] // cell, cell, cols, cell)
