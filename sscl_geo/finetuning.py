@@ -20,6 +20,7 @@ from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, TrainingError
 from sscl_geo.models.segmenters import load_encoder
 from sscl_geo.tasks.segmentation import Segmentation
+from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
 
 Decoder = Literal["unet", "deeplabv3+", "upernet", "segformer"]
@@ -151,7 +152,15 @@ def finetune(
     if start is not None:
         load_encoder(task.model, start, len(data.bands))
     validation = _ValidationHistory()
-    history = fit(task, data, steps, "finetune", accelerator=accelerator, callbacks=[validation])
+    history = fit(
+        task,
+        data,
+        steps,
+        "finetune",
+        options=TrainerOptions(accelerator=accelerator),
+        unit="patches",
+        callbacks=[validation],
+    )
     told = {
         "encoder": "random" if start is None and not imagenet else "ImageNet",
         "scenes": ", ".join(Path(s.path).name for s in data.scenes[:20]),

@@ -2,10 +2,10 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import pandas as pd
@@ -13,10 +13,20 @@ import torch
 
 import sscl_geo
 from sscl_geo.bundle import Bundle, save_bundle
+from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.callbacks.collapse import CollapseMonitor
+from sscl_geo.callbacks.plateau import Plateau
 from sscl_geo.datamodules.pairs import PairDataModule
-from sscl_geo.errors import TrainingError
+from sscl_geo.errors import BandError, TrainingError
+from sscl_geo.io.statistics import BandStatistics
+from sscl_geo.loggers import LoggerName, build_loggers
+from sscl_geo.progress import is_main_rank
+from sscl_geo.resuming import check_same_run
+from sscl_geo.run_folder import RunFolder, read_checkpoint
+from sscl_geo.tasks.methods import build_task
+from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.sscl import SSCCL
+from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
 
 
@@ -26,9 +36,10 @@ class PretrainResult:
 
     Attributes:
         bundle: the encoder.
-        history: a row a step: ``step``, ``loss``, ``instance``, ``spatial``, ``semantic``, the
-            relative spread of the features of each branch (``instance_std``, ``dense_std``), the
-            share of cells with a counterpart (``overlap``) and of valid pixels (``valid``).
+        history: a row a step: ``step``, ``loss``, each term of it; spread, effective rank and mean
+            cosine of the features of each branch (``instance_std``, ``instance_rank``,
+            ``instance_cosine``, ``dense_std``, …), the share of cells with a counterpart
+            (``overlap``) and of valid pixels (``valid``); speed and waiting for data.
     """
 
     bundle: Bundle
@@ -39,7 +50,10 @@ def pretrain(
     scenes: Sequence[str | os.PathLike[str]],
     *,
     out: str | os.PathLike[str] | None = None,
-    task: SSCCL | None = None,
+    run: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    task: PairTask | None = None,
+    method: str = "sscl",
     encoder_name: str = "resnet18",
     bands: Sequence[str] | None = None,
     steps: int = 1000,
@@ -53,18 +67,31 @@ def pretrain(
     num_workers: int = 0,
     accelerator: str = "auto",
     seed: int = 0,
+    task_options: Mapping[str, Any] | None = None,
+    trainer_options: TrainerOptions | None = None,
+    checkpoint_steps: int | None = None,
+    checkpoint_minutes: float = 10.0,
+    loggers: Sequence[LoggerName] = ("tensorboard",),
+    on_collapse: Literal["warn", "stop"] = "warn",
+    patience: int | None = None,
+    callbacks: Sequence[pl.Callback] = (),
     **pairs: Any,
 ) -> PretrainResult:
-    """Pretrain an encoder with SSCCL.
+    """Pretrain an encoder.
 
     Args:
         scenes: files, folders or patterns.
         out: bundle to write; none if None.
-        task: a task with options of its own; made from ``encoder_name`` and ``lr`` if None.
+        run: folder for checkpoints, ``metrics.csv`` and the files of loggers; nothing of these is
+            written if None.
+        resume: go on from the last checkpoint in ``run`` if there is one; otherwise it is removed.
+        task: a task with options of its own, in place of ``method``, ``encoder_name``, ``lr`` and
+            ``task_options``.
+        method: what to learn by, see :func:`~sscl_geo.tasks.methods.build_task`.
         encoder_name: name of the encoder.
         bands: names of the bands; all if None.
         steps: optimiser steps.
-        batch_size: pairs a step.
+        batch_size: pairs a batch, on each device.
         patch_size: height and width of a view, in pixels.
         overlap: least and greatest share of the smaller view that two views share, 0 to 1.
         zoom: least and greatest ground sampling distance of a view, in pixels of its scene.
@@ -74,6 +101,14 @@ def pretrain(
         num_workers: reading processes.
         accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
         seed: seed of weights, draws and augmentation.
+        task_options: further options of :func:`~sscl_geo.tasks.methods.build_task`.
+        trainer_options: devices, precision and the like, in place of ``accelerator``.
+        checkpoint_steps: optimiser steps between checkpoints; by time alone if None.
+        checkpoint_minutes: minutes between checkpoints.
+        loggers: loggers that write into ``run``.
+        on_collapse: warn, or end with an error, when a branch collapses.
+        patience: stop after so many steps without a lower mean loss; never if None.
+        callbacks: further callbacks.
         pairs: further options of :class:`~sscl_geo.datamodules.pairs.PairDataModule`, such as
             ``aoi``, ``dates``, ``clouds``, ``max_days_apart`` and ``cache``.
 
@@ -81,21 +116,24 @@ def pretrain(
         the encoder as a bundle, and the history of training.
 
     Raises:
-        TrainingError: if the batch is too small, there are no steps, or the loss is not finite.
+        TrainingError: if the batch is too small, there are no steps, the loss is not finite, or the
+            checkpoint in ``run`` belongs to another training.
+        BandError: if the task takes another number of bands than the scenes have.
         SSCLGeoError: whatever is wrong with the scenes.
     """
     if batch_size < 2 or steps < 1:
         raise TrainingError(
-            f"Pretraining with {steps} steps of {batch_size} pairs is impossible; take at least 1 "
-            "step and 2 pairs, since batch normalisation needs several samples."
+            f"Pretraining with {steps} steps of {batch_size} pairs on a device is impossible; take "
+            "at least 1 step and 2 pairs, since batch normalisation needs several samples."
         )
+    options = trainer_options or TrainerOptions(accelerator=accelerator)
     pl.seed_everything(seed, verbose=False)
     data = PairDataModule(
         [os.fspath(path) for path in scenes],
         bands=bands,
         patch_size=patch_size,
         batch_size=batch_size,
-        length=steps * batch_size,
+        length=steps * batch_size * options.accumulate * options.world_size,
         overlap=overlap,
         zoom=zoom,
         rotation=rotation,
@@ -105,24 +143,67 @@ def pretrain(
         **pairs,
     )
     data.setup("fit")
-    if data.scenes is None or data.statistics is None:
-        raise TrainingError("The data module is not set up; call its setup method first.")
+    bands_found = len(_statistics(data).bands)
     if task is None:
-        task = SSCCL(encoder_name, in_channels=len(data.statistics.bands), lr=lr)
+        extra = dict(task_options or {})
+        task = build_task(method, encoder=encoder_name, in_channels=bands_found, lr=lr, **extra)
+    if task.hparams["in_channels"] != bands_found:
+        raise BandError(
+            f"The task takes {task.hparams['in_channels']} bands but the scenes have {bands_found} "
+            f"({', '.join(_statistics(data).bands)}); build it with in_channels={bands_found}, or "
+            "choose bands by name."
+        )
+    folder = None if run is None else RunFolder(Path(run))
+    checkpoint = None if folder is None else _start(folder, task, data, resume=resume)
+    watchers: list[pl.Callback] = [CollapseMonitor(on_collapse=on_collapse), *callbacks]
+    if patience is not None:
+        watchers.append(Plateau(patience))
+    if folder is not None:
+        watchers.append(Checkpoints(folder.checkpoints, checkpoint_steps, checkpoint_minutes))
     history = fit(
-        task, data, steps, "pretrain", accelerator=accelerator, callbacks=[CollapseMonitor()]
+        task,
+        data,
+        steps,
+        "pretrain",
+        options=options,
+        callbacks=watchers,
+        loggers=[] if folder is None else build_loggers(loggers, folder.root, folder.step()),
+        metrics=None if folder is None else folder.metrics,
+        checkpoint=checkpoint,
     )
-    bundle = _to_bundle(task, data, patch_size, {"steps": str(steps), "seed": str(seed)})
-    if out is not None:
+    bundle = _to_bundle(task, data, {"steps": str(steps), "seed": str(seed)})
+    if out is not None and is_main_rank():
         save_bundle(bundle, Path(out))
     return PretrainResult(bundle, history)
 
 
-def _to_bundle(
-    task: SSCCL, data: PairDataModule, patch_size: int, provenance: dict[str, str]
-) -> Bundle:
-    statistics, scenes = data.statistics, data.scenes
-    if statistics is None or scenes is None:
+def _start(folder: RunFolder, task: PairTask, data: PairDataModule, *, resume: bool) -> Path | None:
+    """Make the folder of a run ready, and return the checkpoint to go on from."""
+    if is_main_rank():
+        folder.remove_leftovers()
+        if not resume:
+            folder.last.unlink(missing_ok=True)
+    if not resume or not folder.last.is_file():
+        return None
+    check_same_run(read_checkpoint(folder.last), folder.last, task, data)
+    return folder.last
+
+
+def _method(task: PairTask) -> str:
+    """The method and its terms, for who finds the bundle."""
+    inferred = ", reimplemented from the abstract" if isinstance(task, SSCCL) else ""
+    return f"{type(task).__name__}{inferred} ({', '.join(task.term_weights)})"
+
+
+def _statistics(data: PairDataModule) -> BandStatistics:
+    if data.statistics is None:
+        raise TrainingError("The data module is not set up; call its setup method first.")
+    return data.statistics
+
+
+def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str]) -> Bundle:
+    statistics, scenes = _statistics(data), data.scenes
+    if scenes is None:
         raise TrainingError("The data module is not set up; call its setup method first.")
     scene = scenes.scenes[0]
     return Bundle(
@@ -134,10 +215,10 @@ def _to_bundle(
         std=statistics.std,
         resolution=scene.pixel_size,
         resolution_unit=scene.crs.units[0],
-        patch_size=patch_size,
+        patch_size=data.hparams["patch_size"],
         classes=None,
         provenance={
-            "method": "SSCCL, reimplemented from the abstract",
+            "method": _method(task),
             "scenes": ", ".join(Path(s.path).name for s in scenes.scenes[:20]),
             "sscl_geo": sscl_geo.__version__,
             "torch": torch.__version__,

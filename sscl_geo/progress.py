@@ -20,7 +20,8 @@ from rich.progress import (
 
 def is_main_rank() -> bool:
     """True on the one process of a distributed run that speaks to the user."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+    ranks = ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID")
+    return all(os.environ.get(name, "0") == "0" for name in ranks)
 
 
 def is_shown() -> bool:

@@ -4,14 +4,19 @@ import logging
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import lightning.pytorch as pl
-import numpy as np
 import pandas as pd
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import Logger
 
+from sscl_geo.callbacks.checkpoint_io import AtomicCheckpointIO
 from sscl_geo.callbacks.history import History
 from sscl_geo.callbacks.progress import StepProgress
-from sscl_geo.errors import TrainingError
+from sscl_geo.callbacks.skipped import SkippedPlaces
+from sscl_geo.callbacks.throughput import Throughput
+from sscl_geo.trainer_options import TrainerOptions
 
 
 def fit(
@@ -20,8 +25,12 @@ def fit(
     steps: int,
     description: str,
     *,
-    accelerator: str = "auto",
+    options: TrainerOptions | None = None,
+    unit: str = "pairs",
     callbacks: Sequence[pl.Callback] = (),
+    loggers: Sequence[Logger] = (),
+    metrics: Path | None = None,
+    checkpoint: Path | None = None,
 ) -> pd.DataFrame:
     """Train for a fixed number of optimiser steps, behind one progress bar.
 
@@ -30,8 +39,12 @@ def fit(
         data: batches.
         steps: optimiser steps.
         description: name shown at the progress bar.
-        accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
+        options: devices, precision and the like; one device as Lightning finds it if None.
+        unit: what a batch holds, for the name of the logged speed.
         callbacks: further callbacks.
+        loggers: where values go besides the table that is returned.
+        metrics: CSV file of that table; none if None.
+        checkpoint: checkpoint of this training to go on from; from the start if None.
 
     Returns:
         what was logged, a row a step (see :class:`~sscl_geo.callbacks.history.History`).
@@ -39,28 +52,30 @@ def fit(
     Raises:
         TrainingError: if the loss becomes infinite or NaN.
     """
-    history = History()
+    options = options or TrainerOptions()
+    history = History(metrics)
+    options.prepare(task)
     with quiet_lightning():
         trainer = pl.Trainer(
-            accelerator=accelerator,
-            devices=1,
+            **options.for_lightning(),
             max_steps=steps,
             max_epochs=-1,
-            logger=False,
-            enable_checkpointing=False,
+            logger=list(loggers),
+            log_every_n_steps=10,
+            enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[history, StepProgress(description), *callbacks],
+            plugins=[AtomicCheckpointIO()],
+            callbacks=[
+                Throughput(unit),
+                *callbacks,
+                history,
+                StepProgress(description),
+                SkippedPlaces(),
+            ],
         )
-        trainer.fit(task, datamodule=data)
-    frame = history.frame()
-    if not np.isfinite(frame["loss"]).all():
-        first = int(frame["step"][~np.isfinite(frame["loss"])].iloc[0])
-        raise TrainingError(
-            f"The loss is not finite from step {first} on; lower lr, and look for wild values "
-            "in the scenes with 'sscl-geo pairs'."
-        )
-    return frame
+        trainer.fit(task, datamodule=data, ckpt_path=checkpoint)
+    return history.frame()
 
 
 @contextmanager
@@ -77,6 +92,8 @@ def quiet_lightning() -> Generator[None]:
             warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
             warnings.filterwarnings("ignore", message=".*across ranks is zero.*")
             warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
+            # PairDataModule resumes within an epoch, its sampler rather than its loader.
+            warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

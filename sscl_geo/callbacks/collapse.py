@@ -1,36 +1,60 @@
 """Noticing that features collapse, which the loss does not show."""
 
+import math
 import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
 
-from sscl_geo.errors import CollapseWarning
+from sscl_geo.errors import CollapseWarning, TrainingError
 
-_CAUSES = {
-    "instance": "raise momentum or batch_size, or lower lr",
-    "dense": "raise momentum, lower spatial_weight and semantic_weight, or widen overlap and zoom",
-}
+_BRANCHES = ("instance", "dense")
 
 
 class CollapseMonitor(Callback):
-    """Warn, once a branch, when the spread of its features has almost gone.
+    """Warn, or stop, when the features of a branch have almost lost their spread.
 
     Healthy projections, scaled to unit length, spread like isotropic noise: a standard deviation of
-    1 in units of 1/sqrt(d). When all views get the same projection it is 0, and the loss is at its
-    best (Chen and He, 2021, figure 2).
+    1 in units of 1/sqrt(d), and an effective rank of several. When all views get the same
+    projection the deviation is 0, and the loss is at its best (Chen and He, 2021, figure 2). When
+    they spread along a line only, the rank tells it: dimensional collapse (Jing et al., 2022).
+
+    What is said names the cause that the other logged values point to.
 
     Args:
-        threshold: spread, relative to isotropic features, under which to warn.
-        patience: steps in a row that it must stay there.
+        threshold: spread, relative to isotropic features, under which a branch has collapsed.
+        least_rank: effective rank under which it has collapsed.
+        patience: looks in a row that it must stay there.
         every: steps between looks; each look waits for the device.
+        on_collapse: warn once a branch, or end the training with an error.
     """
 
-    def __init__(self, threshold: float = 0.1, patience: int = 3, every: int = 10) -> None:
+    def __init__(
+        self,
+        threshold: float = 0.1,
+        least_rank: float = 1.5,
+        patience: int = 3,
+        every: int = 10,
+        on_collapse: Literal["warn", "stop"] = "warn",
+    ) -> None:
         super().__init__()
         self.threshold = threshold
+        self.least_rank = least_rank
         self.patience = patience
         self.every = every
-        self._low = dict.fromkeys(_CAUSES, 0)
+        self.on_collapse = on_collapse
+        self._low = dict.fromkeys(_BRANCHES, 0)
+        self._seen = -1
+
+    def state_dict(self) -> dict[str, Any]:
+        """How often each branch was low in a row, for a checkpoint."""
+        return {"low": dict(self._low)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what a checkpoint knew."""
+        self._low.update(state_dict["low"])
 
     def on_train_batch_end(
         self,
@@ -40,18 +64,68 @@ class CollapseMonitor(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Look at the spread of each branch."""
-        if trainer.global_step % self.every:
+        """Look at the spread of each branch.
+
+        Raises:
+            TrainingError: with ``on_collapse="stop"``, when a branch has collapsed.
+        """
+        step = trainer.global_step
+        if step % self.every or step == self._seen:
             return
-        for branch, cause in _CAUSES.items():
-            spread = trainer.callback_metrics.get(f"train_{branch}_std")
-            if spread is None:
+        self._seen = step
+        logged = trainer.callback_metrics
+        for branch in _BRANCHES:
+            if f"train_{branch}_std" not in logged:
                 continue
-            self._low[branch] = self._low[branch] + 1 if float(spread) < self.threshold else 0
+            spread = _value(logged, f"{branch}_std")
+            rank = _value(logged, f"{branch}_rank")
+            low = spread < self.threshold or rank < self.least_rank
+            self._low[branch] = self._low[branch] + 1 if low else 0
             if self._low[branch] == self.patience:
-                warnings.warn(
-                    f"The features of the {branch} branch have collapsed at step "
-                    f"{trainer.global_step} (spread {float(spread):.3f} of 1); {cause}.",
-                    CollapseWarning,
-                    stacklevel=2,
+                self._tell(
+                    f"The features of the {branch} branch have collapsed at step {step} (spread "
+                    f"{spread:.3f} of 1{'' if math.isnan(rank) else f', effective rank {rank:.1f}'}"
+                    f"); suspected cause: {suspect(logged, branch)}."
                 )
+
+    def _tell(self, sentence: str) -> None:
+        if self.on_collapse == "stop":
+            raise TrainingError(sentence)
+        warnings.warn(sentence, CollapseWarning, stacklevel=3)
+
+
+def suspect(logged: Mapping[str, Tensor], branch: str) -> str:
+    """Name the likeliest cause of a collapse, and its cure.
+
+    Args:
+        logged: values of a step, ``train_<name>``.
+        branch: ``"instance"`` or ``"dense"``.
+    """
+    valid, overlap = _value(logged, "valid"), _value(logged, "overlap")
+    spread, rank = _value(logged, f"{branch}_std"), _value(logged, f"{branch}_rank")
+    if valid < 0.1:
+        return (
+            f"only {valid:.0%} of the pixels have data, so raise min_valid or correct the nodata "
+            "value or cloud mask of the scenes"
+        )
+    if branch == "dense" and overlap < 0.02:
+        return (
+            f"only {overlap:.1%} of the cells have a counterpart, so raise overlap, narrow zoom or "
+            "lower dense_stride"
+        )
+    if spread >= 0.1 and rank < 2:
+        return (
+            "the features differ in one direction only, mostly brightness, so use more bands, "
+            "stronger augmentation or larger batches"
+        )
+    if branch == "dense":
+        return (
+            "cells are made similar too hard, so raise momentum, lower lr, or lower the weights of "
+            "the dense terms"
+        )
+    return "views are made similar too hard, so raise momentum or batch_size, or lower lr"
+
+
+def _value(logged: Mapping[str, Tensor], name: str) -> float:
+    """A logged value; NaN where there is none, which is below nothing."""
+    return float(logged.get(f"train_{name}", math.nan))

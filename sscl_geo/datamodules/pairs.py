@@ -10,12 +10,14 @@ from torchgeo.datasets.utils import Sample
 
 from sscl_geo.datasets.pairs import PairDataset, collate_pairs
 from sscl_geo.datasets.scenes import SceneDataset
+from sscl_geo.errors import TrainingError
 from sscl_geo.geometry.footprint import OverlapOf
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.statistics import BandStatistics, band_statistics
 from sscl_geo.samplers.overlap_pairs import OverlapPairSampler
 from sscl_geo.transforms.geometric import RandomWarp
 from sscl_geo.transforms.radiometric import radiometric_augmentation
+from sscl_geo.transforms.seeding import seed_all
 from sscl_geo.transforms.views import ViewAugmentation
 
 
@@ -131,9 +133,18 @@ class PairDataModule(BaseDataModule):
         self.scenes = scenes
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Batches of pairs; see :class:`~sscl_geo.datasets.pairs.PairDataset` for their keys."""
+        """Batches of pairs; see :class:`~sscl_geo.datasets.pairs.PairDataset` for their keys.
+
+        Raises:
+            TrainingError: if an epoch has fewer pairs than a batch.
+        """
         if self.scenes is None:
             self.setup("fit")
+        if len(self.sampler) < self.batch_size:
+            raise TrainingError(
+                f"An epoch of {len(self.sampler)} pairs on each device does not fill a batch of "
+                f"{self.batch_size}; raise length or lower batch_size."
+            )
         workers = self.num_workers
         self.sampler.skip(self._batches_done * self.batch_size)
         self._batches_done = 0
@@ -149,7 +160,14 @@ class PairDataModule(BaseDataModule):
         )
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Augment a batch on the device it is on."""
+        """Augment a batch on the device it is on.
+
+        All generators are seeded by (seed, rank, number of the batch) first, so that what is drawn
+        for a batch, here and in its training step, is the same after a break, and differs between
+        ranks.
+        """
         if self.trainer is None or not self.trainer.training:
             return batch
+        number = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        seed_all(self.hparams["seed"], self.trainer.global_rank, number)
         return self.augmentation.to(batch["image"].device)(batch)

@@ -1,0 +1,71 @@
+"""Keeping the state of a training on disk, so that it can go on after a break."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+_STEPS_BETWEEN_LOOKS = 10
+
+
+class Checkpoints(Checkpoint):
+    """Write ``last.ckpt`` every so many steps or minutes, and after the last step.
+
+    Only between optimiser steps, since gradients that are still being accumulated are in no
+    checkpoint. Use it with :class:`~sscl_geo.callbacks.checkpoint_io.AtomicCheckpointIO`.
+
+    Args:
+        folder: where to write.
+        every_steps: optimiser steps between checkpoints; by time alone if None.
+        every_minutes: minutes between checkpoints.
+    """
+
+    NAME = "last.ckpt"
+
+    def __init__(
+        self, folder: Path, every_steps: int | None = None, every_minutes: float = 10.0
+    ) -> None:
+        super().__init__()
+        self.path = folder / self.NAME
+        self.every_steps = every_steps
+        self.every_minutes = every_minutes
+        self._seen = 0
+        self._saved_at = time.monotonic()
+        self._task = ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which task the checkpoint is of."""
+        return {"task": self._task}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._task = type(pl_module).__name__
+        self._seen, self._saved_at = trainer.global_step, time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Write a checkpoint if one is due."""
+        step = trainer.global_step
+        if step == self._seen:
+            return
+        self._seen = step
+        if step >= trainer.max_steps > 0 or trainer.should_stop or self._is_due(trainer, step):
+            trainer.save_checkpoint(self.path)
+            self._saved_at = time.monotonic()
+
+    def _is_due(self, trainer: Trainer, step: int) -> bool:
+        if self.every_steps is not None and step % self.every_steps == 0:
+            return True
+        if step % _STEPS_BETWEEN_LOOKS:
+            return False
+        late = time.monotonic() - self._saved_at >= 60 * self.every_minutes
+        # Clocks differ between ranks, and all of them must come to save.
+        return trainer.strategy.reduce_boolean_decision(late, all=False)

@@ -1,0 +1,93 @@
+"""The folder of a pretraining run: what lies in it and under which names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sscl_geo.callbacks.checkpoints import Checkpoints
+from sscl_geo.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a pretraining run.
+
+    Attributes:
+        root: the folder.
+    """
+
+    root: Path
+
+    @classmethod
+    def beside(cls, out: Path) -> "RunFolder":
+        """Folder of the run that makes ``out``: ``out`` itself, or ``NAME.run`` beside a bundle.
+
+        Example:
+            >>> from pathlib import Path
+            >>> from sscl_geo.run_folder import RunFolder
+            >>> RunFolder.beside(Path("encoder.safetensors")).root.name
+            'encoder.run'
+            >>> RunFolder.beside(Path("runs/first")).bundle.as_posix()
+            'runs/first/encoder.safetensors'
+        """
+        return cls(out.with_suffix(".run") if out.suffix == ".safetensors" else out)
+
+    @property
+    def bundle(self) -> Path:
+        """The encoder, where ``out`` is the folder."""
+        return self.root / "encoder.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoint."""
+        return self.root / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The last checkpoint."""
+        return self.checkpoints / Checkpoints.NAME
+
+    @property
+    def metrics(self) -> Path:
+        """Table of what was logged, a row a step."""
+        return self.root / "metrics.csv"
+
+    @property
+    def curves(self) -> Path:
+        """Picture of the table."""
+        return self.root / "curves.png"
+
+    @property
+    def pca(self) -> Path:
+        """Picture of dense features over a scene."""
+        return self.root / "pca.png"
+
+    def step(self) -> int | None:
+        """Optimiser steps that the last checkpoint holds; None without a checkpoint.
+
+        Raises:
+            TrainingError: if the checkpoint is damaged.
+        """
+        return None if not self.last.is_file() else int(read_checkpoint(self.last)["global_step"])
+
+    def remove_leftovers(self) -> None:
+        """Remove what a run that was killed while writing has left."""
+        for partial in self.checkpoints.glob(".*.partial.ckpt"):
+            partial.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, its tensors mapped from the file; it runs no code.
+
+    Raises:
+        TrainingError: if it is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        raise TrainingError(
+            f"Cannot read the checkpoint {path}; remove it, or start anew with --no-resume "
+            f"({str(error).splitlines()[0]})."
+        ) from error
