@@ -70,6 +70,7 @@ def correspondences(
     feature_shape: tuple[int, int],
     valid: Tensor | None = None,
     min_valid: float = 0.5,
+    cell_center: float = 0.5,
 ) -> Correspondences:
     """Match the feature cells of two views by their ground position, in both directions.
 
@@ -85,6 +86,9 @@ def correspondences(
         feature_shape: (h, w) of the dense features in cells.
         valid: bool of shape (B, 2, height, width), pixels that have data; all if None.
         min_valid: least share of valid pixels for a cell to count, 0 to 1.
+        cell_center: where in its rectangle of pixels a cell is taken to lie, along both axes, 0 to
+            1: 0.5 is the centre, as decoders that enlarge features take it; 0.5 / stride is the
+            centre of the receptive fields of padded convolutions, as in a ResNet.
 
     Returns:
         grids and weights, on the device of ``pixel_to_map``.
@@ -99,16 +103,16 @@ def correspondences(
         ],
         dim=1,
     )
-    x = (torch.arange(cols, device=device, dtype=torch.float64) + 0.5) * (width / cols)
-    y = (torch.arange(rows, device=device, dtype=torch.float64) + 0.5) * (height / rows)
+    x = (torch.arange(cols, device=device, dtype=torch.float64) + cell_center) * (width / cols)
+    y = (torch.arange(rows, device=device, dtype=torch.float64) + cell_center) * (height / rows)
     centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)
-    size = torch.tensor([width, height], device=device, dtype=torch.float64)
-    grid = transform_points(b_from_a, centers) / size * 2 - 1
-    grid = grid.reshape(-1, 2, rows, cols, 2)
-    cells = torch.tensor([cols, rows], device=device, dtype=torch.float64)
+    # Numbers, not a tensor of them: making one on the device would make the host wait for it.
+    x, y = transform_points(b_from_a, centers).reshape(-1, 2, rows, cols, 2).unbind(dim=-1)
+    x = x * (2 / width) - 1 + (1 - 2 * cell_center) / cols
+    y = y * (2 / height) - 1 + (1 - 2 * cell_center) / rows
     # 1e-6: full overlap under a flip puts centres on the hull itself, but for rounding.
-    inside = (grid.abs() <= 1 - 1 / cells + 1e-6).all(dim=-1)
-    grid, weight = grid.float(), inside.float()
+    inside = (x.abs() <= 1 - 1 / cols + 1e-6) & (y.abs() <= 1 - 1 / rows + 1e-6)
+    grid, weight = torch.stack([x, y], dim=-1).float(), inside.float()
     if valid is not None:
         share = cell_valid_share(valid, feature_shape)
         there = F.grid_sample(

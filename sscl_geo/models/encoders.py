@@ -4,6 +4,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torch import nn
 
 from sscl_geo.errors import ConfigError
+from sscl_geo.models.weights import fit_weights, is_elsewhere, read_weights
 
 
 def build_encoder(name: str, in_channels: int, weights: str | None = None) -> nn.Module:
@@ -17,12 +18,18 @@ def build_encoder(name: str, in_channels: int, weights: str | None = None) -> nn
         name: a name of segmentation-models-pytorch (``resnet18``) or, with the prefix ``tu-``, of
             timm (``tu-convnext_tiny``).
         in_channels: number of bands.
-        weights: name of pretrained weights (``imagenet``), or None for random ones. The first layer
-            is inflated to the number of bands.
+        weights: None for random ones; a name of segmentation-models-pytorch (``imagenet``); a file
+            (.pth, .safetensors; also an encoder's bundle); or a full name of TorchGeo's weights
+            (``ResNet50_Weights.SENTINEL2_ALL_MOCO``). Weights for three bands are inflated to any
+            number, others must have been trained on as many.
 
     Raises:
-        ConfigError: if there is no such encoder or no such weights.
+        ConfigError: if there is no such encoder or no such weights, or they do not fit.
     """
+    if weights is not None and is_elsewhere(weights):
+        encoder = build_encoder(name, in_channels)
+        fit_weights(encoder, read_weights(weights), weights)
+        return encoder
     try:
         return get_encoder(name, in_channels=in_channels, depth=5, weights=weights)
     except (KeyError, RuntimeError, NotImplementedError) as error:
@@ -30,4 +37,9 @@ def build_encoder(name: str, in_channels: int, weights: str | None = None) -> nn
         raise ConfigError(
             f"Cannot build the encoder {name!r} with weights {weights!r} ({reason}); choose a name "
             "of segmentation-models-pytorch such as resnet18, or tu- and a name of timm."
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"The weights {weights!r} of the encoder {name} could not be fetched "
+            f"({str(error).splitlines()[0]}); check the network, or give them as a file."
         ) from error

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sscl_geo.errors import ConfigError
+
 
 def dense_mlp(in_channels: int, hidden: int, out_channels: int) -> nn.Sequential:
     """BYOL's two-layer head (Grill et al., 2020, section 3.2) for each cell of a feature map."""
@@ -26,13 +28,30 @@ class DenseProjector(nn.Module):
         stride: stride of the result; levels finer than this are left out.
         hidden: channels of the fused features.
         out_channels: channels of the projection.
+        pyramid: use the coarser levels too; else only that of the stride.
+
+    Raises:
+        ConfigError: if the encoder has no features to use.
     """
 
-    def __init__(self, channels: list[int], stride: int, hidden: int, out_channels: int) -> None:
+    def __init__(
+        self,
+        channels: list[int],
+        stride: int,
+        hidden: int,
+        out_channels: int,
+        pyramid: bool = True,
+    ) -> None:
         super().__init__()
         self.levels = [
-            level for level, width in enumerate(channels) if 2**level >= stride and width > 0
+            level
+            for level, width in enumerate(channels)
+            if width > 0 and (2**level == stride or (pyramid and 2**level > stride))
         ]
+        if not self.levels:
+            raise ConfigError(
+                f"The encoder has no features at a stride of {stride}; choose another dense_stride."
+            )
         self.lateral = nn.ModuleList(nn.Conv2d(channels[i], hidden, 1) for i in self.levels)
         self.project = nn.Sequential(
             nn.BatchNorm2d(hidden), nn.ReLU(inplace=True), nn.Conv2d(hidden, out_channels, 1)
@@ -58,22 +77,58 @@ class DenseProjector(nn.Module):
         return self.project(fused)
 
 
+class DecoderProjector(nn.Module):
+    """Decode the features with a segmentation network's decoder and project each cell.
+
+    The decoder is trained with the consistency branch, so that fine-tuning starts with it.
+
+    Args:
+        decoder: maps an encoder's features to a map at a stride of ``stride`` or finer.
+        channels: channels of that map.
+        stride: stride of the result; the map is averaged over its cells.
+        hidden: channels inside the head.
+        out_channels: channels of the projection.
+    """
+
+    def __init__(
+        self, decoder: nn.Module, channels: int, stride: int, hidden: int, out_channels: int
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.stride = stride
+        self.project = dense_mlp(channels, hidden, out_channels)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Project a batch.
+
+        Args:
+            features: an encoder's features, finest first; the first at the stride of the image.
+
+        Returns:
+            tensor of shape (B, out_channels, h, w), h and w those of the image over the stride.
+        """
+        height, width = features[0].shape[-2:]
+        cells = (height // self.stride, width // self.stride)
+        return self.project(F.adaptive_avg_pool2d(self.decoder(features), cells))
+
+
 class Propagation(nn.Module):
-    """Replace each cell by a mean over all cells, weighted by similarity.
+    """Replace each cell by a sum over its view, weighted by similarity.
 
     The pixel propagation module of PixPro (Xie et al., CVPR 2021, equations 4 and 5):
-    ``y_i = sum_j max(cos(x_i, x_j), 0)^sharpness g(x_j)``, with g a 1x1 convolution. Cells without
-    data take no part.
+    ``y_i = sum_j max(cos(x_i, x_j), 0)^2 g(x_j)``, with g a 1x1 convolution. Cells without data
+    take no part.
 
     Args:
         channels: channels of the features.
-        sharpness: exponent of the similarity; 2 in PixPro.
+        pool: j runs over means of pool x pool cells; 1 is PixPro's sum over all cells, 2 costs a
+            quarter of it.
     """
 
-    def __init__(self, channels: int, sharpness: float = 2.0) -> None:
+    def __init__(self, channels: int, pool: int = 1) -> None:
         super().__init__()
         self.transform = nn.Conv2d(channels, channels, 1)
-        self.sharpness = sharpness
+        self.pool = pool
 
     def forward(self, features: Tensor, valid: Tensor) -> Tensor:
         """Propagate a batch.
@@ -85,10 +140,17 @@ class Propagation(nn.Module):
         Returns:
             tensor of shape (B, C, h, w).
         """
+        share = valid[:, None].to(features)
+        keys = features
+        if self.pool > 1:
+            whole = F.avg_pool2d(share, self.pool, ceil_mode=True)
+            keys = F.avg_pool2d(features * share, self.pool, ceil_mode=True)
+            keys, share = keys / whole.clamp(min=1e-6), whole
+        values = self.transform(keys) * share
         # float32: squares of small bf16 similarities would vanish.
         with torch.autocast(features.device.type, enabled=False):
             unit = F.normalize(features.float().flatten(2), dim=1)
-            weight = (unit.mT @ unit).clamp(min=0) ** self.sharpness
-            weight = weight * valid.flatten(1)[:, :, None].to(weight)
-        values = self.transform(features).flatten(2)
-        return (values @ weight.to(values.dtype)).unflatten(2, features.shape[-2:])
+            unit_keys = F.normalize(keys.float().flatten(2), dim=1)
+            weight = (unit_keys.mT @ unit).clamp(min=0).square()
+        mixed = values.flatten(2) @ weight.to(values.dtype)
+        return mixed.unflatten(2, (features.shape[-2], features.shape[-1]))

@@ -77,12 +77,8 @@ class PairTask(BaseTask):
         super().__init__()
 
     @abstractmethod
-    def build_heads(self, channels: list[int]) -> dict[str, nn.Module]:
-        """Projectors, which the target copies.
-
-        Args:
-            channels: channels of the encoder's features at strides 1, 2, 4 ….
-        """
+    def build_networks(self) -> dict[str, nn.Module]:
+        """The encoder, under ``"encoder"``, and the heads that the target copies."""
 
     def build_predictors(self) -> None:
         """Set modules that the target does not have."""
@@ -92,25 +88,39 @@ class PairTask(BaseTask):
     def term_weights(self) -> dict[str, float]:
         """Weight of each term of the loss, by name; terms of weight 0 left out."""
 
+    def weights_now(self) -> dict[str, float]:
+        """Weight of each term at this step."""
+        return self.term_weights
+
     @abstractmethod
     def compute_terms(self, views: PairViews) -> dict[str, Tensor]:
         """Terms of the loss, scalars by name."""
 
     def configure_models(self) -> None:
         """Build the online network and its target."""
-        encoder = build_encoder(self.hparams["encoder"], self.hparams["in_channels"], self.weights)
-        channels = list(encoder.out_channels)  # ty: ignore[invalid-argument-type]
-        model = nn.ModuleDict({"encoder": encoder, **self.build_heads(channels)})
+        model = nn.ModuleDict(self.build_networks())
         # cuDNN's and oneDNN's fast convolutions want channels last.
         self.model = model.to(memory_format=torch.channels_last)
         if self.has_target:
             self.target = copy.deepcopy(self.model).requires_grad_(requires_grad=False)
         self.build_predictors()
 
+    def build_encoder(self) -> nn.Module:
+        """The encoder that the options name."""
+        return build_encoder(self.hparams["encoder"], self.hparams["in_channels"], self.weights)
+
     @property
     def encoder(self) -> nn.Module:
         """The online encoder, which is what pretraining is for."""
         return self.model["encoder"]
+
+    def segmenter_state(self) -> dict[str, Tensor]:
+        """Weights that fine-tuning can start from.
+
+        Returns:
+            state dict by the names of segmentation-models-pytorch: ``encoder.…``.
+        """
+        return {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Features of normalised images (B, C, H, W), finest first."""
@@ -146,7 +156,7 @@ class PairTask(BaseTask):
         """
         views = PairViews.from_batch(batch, self.hparams["in_channels"])
         terms = self.compute_terms(views)
-        weights = self.term_weights
+        weights = self.weights_now()
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.log_values({"loss": loss, **terms, "valid": views.valid.float().mean()}, views)
         return loss

@@ -84,8 +84,10 @@ class PairViews:
         """Bool of shape (2 B, h, w): cells with at least a share ``min_valid`` of valid pixels."""
         return cell_valid_share(self.valid, shape) >= min_valid
 
-    def match(self, shape: tuple[int, int], min_valid: float) -> Correspondences:
+    def match(
+        self, shape: tuple[int, int], min_valid: float, cell_center: float = 0.5
+    ) -> Correspondences:
         """Where each cell of a feature map of shape (h, w) lies in the other view of its pair."""
         valid = self.valid.unflatten(0, (-1, 2))
         size = (valid.shape[-2], valid.shape[-1])
-        return correspondences(self.pixel_to_map, size, shape, valid=valid, min_valid=min_valid)
+        return correspondences(self.pixel_to_map, size, shape, valid, min_valid, cell_center)

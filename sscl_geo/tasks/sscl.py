@@ -7,10 +7,16 @@ from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
 from torch import Tensor, nn
 
 from sscl_geo.errors import ConfigError
-from sscl_geo.losses.dense_cosine import DenseCosineLoss
-from sscl_geo.models.heads import DenseProjector, Propagation, dense_mlp
+from sscl_geo.losses.drawn_cells import draw_cells, take_cells
+from sscl_geo.losses.info_nce import InfoNCELoss
+from sscl_geo.losses.objective import Objective, build_objective
+from sscl_geo.models.heads import DecoderProjector, DenseProjector, Propagation, dense_mlp
+from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.pair_views import PairViews, swap
+
+_DENSE = ("spatial", "semantic")
+_DRAWN_CELLS = 64
 
 
 class SSCCL(PairTask):
@@ -38,7 +44,19 @@ class SSCCL(PairTask):
         instance_weight: weight of the instance term; 0 leaves the branch out.
         spatial_weight: weight of the spatial term; 0 leaves it out.
         semantic_weight: weight of the semantic term; 0 leaves it out.
+        instance_objective: ``"cosine"``, ``"infonce"`` (against a queue) or ``"vicreg"``.
+        dense_objective: the same for the spatial and the semantic term; ``"infonce"`` draws 64
+            matched cells of each view.
+        temperature: temperature of ``"infonce"``.
+        queue_size: features in each queue of ``"infonce"``; see
+            :func:`~sscl_geo.losses.info_nce.queue_size_for`.
         dense_stride: pixels of the view per dense feature cell: 4, 8, 16 or 32.
+        dense_pyramid: fuse the levels of that stride and coarser; else use that level alone.
+        dense_warmup_steps: first steps, in which the dense terms do not count.
+        cell_center: where in its rectangle of pixels a cell lies, see
+            :func:`~sscl_geo.geometry.correspondences.correspondences`.
+        decoder: train a decoder with the dense terms: a key of
+            :data:`~sscl_geo.models.segmenters.SEGMENTERS`; none if None.
         min_valid: least share of valid pixels for a cell to count, 0 to 1.
         options: those of :class:`~sscl_geo.tasks.pair_task.PairTask`.
 
@@ -55,7 +73,15 @@ class SSCCL(PairTask):
         instance_weight: float = 1.0,
         spatial_weight: float = 0.5,
         semantic_weight: float = 0.5,
+        instance_objective: Objective = "cosine",
+        dense_objective: Objective = "cosine",
+        temperature: float = 0.2,
+        queue_size: int = 4096,
         dense_stride: int = 8,
+        dense_pyramid: bool = True,
+        dense_warmup_steps: int = 0,
+        cell_center: float = 0.5,
+        decoder: str | None = None,
         min_valid: float = 0.5,
         **options: Any,
     ) -> None:
@@ -67,25 +93,52 @@ class SSCCL(PairTask):
             )
         if dense_stride not in (4, 8, 16, 32):
             raise ConfigError(f"dense_stride is {dense_stride}; choose 4, 8, 16 or 32.")
+        if decoder is not None and max(spatial_weight, semantic_weight) == 0:
+            raise ConfigError(
+                f"The decoder {decoder} is trained by the dense terms, but their weights are 0; "
+                "raise spatial_weight or semantic_weight, or leave the decoder out."
+            )
         super().__init__(encoder, in_channels, weights, **options)
 
     @property
     def term_weights(self) -> dict[str, float]:
         """Weights of the instance, spatial and semantic term, without those that are 0."""
-        names = ("instance", "spatial", "semantic")
-        weights = {name: self.hparams[f"{name}_weight"] for name in names}
+        weights = {name: self.hparams[f"{name}_weight"] for name in ("instance", *_DENSE)}
         return {name: weight for name, weight in weights.items() if weight > 0}
 
-    def build_heads(self, channels: list[int]) -> dict[str, nn.Module]:
-        """A projector for each branch that takes part."""
+    @property
+    def uses_dense(self) -> bool:
+        """True if the consistency branch takes part."""
+        return any(name in self.term_weights for name in _DENSE)
+
+    def weights_now(self) -> dict[str, float]:
+        """Weights at this step: the dense terms wait until their warm-up is over."""
+        waits = self.global_step < self.hparams["dense_warmup_steps"]
+        return {k: 0.0 if waits and k in _DENSE else w for k, w in self.term_weights.items()}
+
+    def build_networks(self) -> dict[str, nn.Module]:
+        """The encoder, and a projector for each branch that takes part."""
         h = self.hparams
-        hidden, dim = h["hidden_dim"], h["projection_dim"]
-        heads: dict[str, nn.Module] = {}
+        hidden, dim, stride = h["hidden_dim"], h["projection_dim"], h["dense_stride"]
+        encoder = self.build_encoder()
+        networks = {"encoder": encoder}
+        channels = list(encoder.out_channels)  # ty: ignore[invalid-argument-type]
         if "instance" in self.term_weights:
-            heads["projector"] = BYOLProjectionHead(channels[-1], hidden, dim)
-        if self.term_weights.keys() & {"spatial", "semantic"}:
-            heads["dense_projector"] = DenseProjector(channels, h["dense_stride"], hidden // 2, dim)
-        return heads
+            networks["projector"] = BYOLProjectionHead(channels[-1], hidden, dim)
+        if h["decoder"] is not None:
+            network: Any = build_segmenter(h["decoder"], h["encoder"], h["in_channels"], classes=1)
+            # Some decoders change their encoder (dilation), so theirs is taken.
+            network.encoder.load_state_dict(encoder.state_dict())
+            networks["encoder"] = network.encoder
+            width = network.segmentation_head[0].in_channels
+            networks["dense_projector"] = DecoderProjector(
+                network.decoder, width, stride, hidden // 2, dim
+            )
+        elif self.uses_dense:
+            networks["dense_projector"] = DenseProjector(
+                channels, stride, hidden // 2, dim, h["dense_pyramid"]
+            )
+        return networks
 
     def build_predictors(self) -> None:
         """A predictor for each term."""
@@ -95,11 +148,29 @@ class SSCCL(PairTask):
         if "spatial" in self.term_weights:
             self.dense_predictor = dense_mlp(dim, hidden // 2, dim)
         if "semantic" in self.term_weights:
-            self.propagation = Propagation(dim)
+            # Similarity to ground of 16 pixels is as good, and costs little at any stride.
+            self.propagation = Propagation(dim, max(1, 16 // self.hparams["dense_stride"]))
 
     def configure_losses(self) -> None:
-        """Build the loss of both branches."""
-        self.loss = DenseCosineLoss()
+        """Build the loss of each branch."""
+        h = self.hparams
+        options = (h["projection_dim"], h["queue_size"], h["temperature"])
+        if "instance" in self.term_weights:
+            self.instance_loss = build_objective(h["instance_objective"], *options)
+        if self.uses_dense:
+            self.dense_loss = build_objective(h["dense_objective"], *options)
+
+    def segmenter_state(self) -> dict[str, Tensor]:
+        """Weights of encoder and, if it was trained, decoder.
+
+        Returns:
+            state dict by the names of segmentation-models-pytorch: ``encoder.…``, ``decoder.…``.
+        """
+        state = super().segmenter_state()
+        if self.hparams["decoder"] is not None:
+            decoder: nn.Module = self.model["dense_projector"].decoder
+            state |= {f"decoder.{name}": value for name, value in decoder.state_dict().items()}
+        return state
 
     def compute_terms(self, views: PairViews) -> dict[str, Tensor]:
         """The terms whose weight is not 0."""
@@ -109,7 +180,7 @@ class SSCCL(PairTask):
         terms: dict[str, Tensor] = {}
         if "instance" in self.term_weights:
             terms["instance"] = self._instance_term(views, features[-1], target_features[-1])
-        if self.term_weights.keys() & {"spatial", "semantic"}:
+        if self.uses_dense:
             terms |= self._dense_terms(views, features, target_features)
         return terms
 
@@ -119,14 +190,17 @@ class SSCCL(PairTask):
             target = swap(self.target["projector"](views.pool(target_features)))
         predicted, weight = self.predictor(projected), views.paired
         self.log_branch("instance", views, projected, (predicted, target), weight)
-        return self.loss(predicted, target, weight)
+        loss = self.instance_loss(predicted, target, weight)
+        if isinstance(self.instance_loss, InfoNCELoss):
+            self.instance_loss.enqueue(target)
+        return loss
 
     def _dense_terms(
         self, views: PairViews, features: list[Tensor], target_features: list[Tensor]
     ) -> dict[str, Tensor]:
         projected = self.model["dense_projector"](features)
         shape, least = (projected.shape[-2], projected.shape[-1]), self.hparams["min_valid"]
-        match = views.match(shape, least)
+        match = views.match(shape, least, self.hparams["cell_center"])
         weight = match.weight.flatten(0, 1)
         with torch.no_grad():
             target = match.exchange(self.target["dense_projector"](target_features))
@@ -138,4 +212,16 @@ class SSCCL(PairTask):
         agreeing = (next(iter(online.values())), target)
         self.log_branch("dense", views, projected, agreeing, weight)
         self.log_values({"overlap": match.weight.mean()}, views)
-        return {name: self.loss(value, target, weight) for name, value in online.items()}
+        if isinstance(self.dense_loss, InfoNCELoss):
+            return self._contrast(self.dense_loss, online, target, weight)
+        return {name: self.dense_loss(value, target, weight) for name, value in online.items()}
+
+    def _contrast(
+        self, loss: InfoNCELoss, online: dict[str, Tensor], target: Tensor, weight: Tensor
+    ) -> dict[str, Tensor]:
+        """InfoNCE of some cells of each view; one of each goes into the queue."""
+        cells = draw_cells(weight, _DRAWN_CELLS)
+        target, weight = take_cells(target, cells), take_cells(weight, cells)
+        terms = {k: loss(take_cells(v, cells), target, weight) for k, v in online.items()}
+        loss.enqueue(target[:, :, 0])
+        return terms

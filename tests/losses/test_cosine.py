@@ -2,7 +2,7 @@
 
 import torch
 
-from sscl_geo.losses.dense_cosine import DenseCosineLoss
+from sscl_geo.losses.cosine import CosineLoss
 
 
 def test_it_is_the_weighted_mean_of_negative_cosines() -> None:
@@ -16,13 +16,13 @@ def test_it_is_the_weighted_mean_of_negative_cosines() -> None:
                 total -= float(weight[b, i, j] * (p @ t) / (p.norm() * t.norm()))
                 count += float(weight[b, i, j])
     assert torch.allclose(
-        DenseCosineLoss()(online, target, weight).double(), torch.tensor(total / count).double()
+        CosineLoss()(online, target, weight).double(), torch.tensor(total / count).double()
     )
 
 
 def test_no_overlap_gives_zero_loss_and_zero_gradient() -> None:
     online = torch.randn(2, 5, 3, 4, requires_grad=True)
-    loss = DenseCosineLoss()(online, torch.randn(2, 5, 3, 4), torch.zeros(2, 3, 4))
+    loss = CosineLoss()(online, torch.randn(2, 5, 3, 4), torch.zeros(2, 3, 4))
     loss.backward()
     assert loss == 0
     assert (online.grad == 0).all()
@@ -31,20 +31,20 @@ def test_no_overlap_gives_zero_loss_and_zero_gradient() -> None:
 def test_the_target_gets_no_gradient() -> None:
     target = torch.randn(1, 5, 2, 2, requires_grad=True)
     online = torch.randn(1, 5, 2, 2, requires_grad=True)
-    DenseCosineLoss()(online, target, torch.ones(1, 2, 2)).backward()
+    CosineLoss()(online, target, torch.ones(1, 2, 2)).backward()
     assert target.grad is None
 
 
 def test_cells_without_counterpart_get_no_gradient() -> None:
     online = torch.randn(1, 5, 1, 2, requires_grad=True)
     weight = torch.tensor([[[1.0, 0.0]]])
-    DenseCosineLoss()(online, torch.randn(1, 5, 1, 2), weight).backward()
+    CosineLoss()(online, torch.randn(1, 5, 1, 2), weight).backward()
     assert online.grad[..., 0].abs().sum() > 0
     assert (online.grad[..., 1] == 0).all()
 
 
 def test_half_precision_features_are_compared_in_float32() -> None:
-    loss = DenseCosineLoss()(
+    loss = CosineLoss()(
         torch.randn(1, 5, 2, 2).bfloat16(), torch.randn(1, 5, 2, 2).bfloat16(), torch.ones(1, 2, 2)
     )
     assert loss.dtype == torch.float32
