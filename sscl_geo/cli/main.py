@@ -21,6 +21,7 @@ from sscl_geo.errors import ConfigError, SSCLGeoError, SSCLGeoWarning
 VERBS = {
     "pairs": "sample overlapping pairs from scenes and show where they lie",
     "pretrain": "train an encoder on scenes without labels",
+    "embed": "write dense features of a scene",
     "finetune": "train a segmenter on a scene with few labels",
     "segment": "write the map of a scene",
     "evaluate": "compare a map with labels",

@@ -1,0 +1,125 @@
+"""From raw pixels to dense features: all that an embedding needs of an encoder."""
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sscl_geo.bundle import Bundle
+from sscl_geo.errors import BundleError
+from sscl_geo.models.encoders import build_encoder
+from sscl_geo.models.hypercolumns import hypercolumns
+from sscl_geo.transforms.normalize import Normalize
+
+Grid = Literal["cells", "pixels"]
+
+
+class Embedder(nn.Module):
+    """Normalise, encode, and give features for each cell or pixel.
+
+    Args:
+        encoder: maps normalised images (B, C, H, W) to features at strides 1, 2, 4 ….
+        mean: mean of each band, raw units.
+        std: standard deviation of each band, raw units.
+        bands: names of the bands, in order.
+        cell: pixels per cell of the features.
+        stride: the encoder's largest downsampling.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        bands: tuple[str, ...],
+        cell: int = 8,
+        stride: int = 32,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.normalize = Normalize(mean, std)
+        self.bands = bands
+        self.cell = cell
+        self.stride = stride
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Features of each cell.
+
+        Args:
+            image: float32 of shape (B, C, H, W), raw units, sides multiples of ``stride``.
+            valid: bool of shape (B, H, W); pixels without data are shown as the bands' means.
+
+        Returns:
+            float32 of shape (B, D, H / cell, W / cell).
+        """
+        return hypercolumns(self.encoder(self.normalize(image, valid)), self.cell)
+
+
+class PixelEmbedder(nn.Module):
+    """Features of an :class:`Embedder`, projected and given to each pixel.
+
+    Args:
+        embedder: gives features of cells.
+        mean: shape (D); subtracted.
+        components: shape (N, D); what features are projected on.
+        grid: ``"pixels"`` interpolates bilinearly between cell centres; ``"cells"`` gives each
+            pixel the value of its cell.
+    """
+
+    def __init__(self, embedder: Embedder, mean: Tensor, components: Tensor, grid: Grid) -> None:
+        super().__init__()
+        self.embedder = embedder
+        self.register_buffer("components", components[:, :, None, None])
+        self.register_buffer("offset", -(components @ mean))
+        self.grid = grid
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Values of each pixel, float32 of shape (B, N, H, W)."""
+        cells = F.conv2d(self.embedder(image, valid), self.components, self.offset)  # ty: ignore[invalid-argument-type]
+        if self.grid == "cells":
+            factor = self.embedder.cell
+            return cells.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+        # align_corners=False places a cell's value at the centre of its pixels, to half a pixel.
+        return F.interpolate(cells, size=image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
+    """Build the embedder of a bundle, on the CPU, in evaluation mode.
+
+    Args:
+        bundle: what ``pretrain`` or ``finetune`` wrote; of a segmenter, its encoder is taken.
+        cell: pixels per cell of the features, a power of 2 up to the encoder's largest stride.
+
+    Raises:
+        BundleError: if the weights do not fit the description, or there is no such cell.
+
+    Example:
+        >>> from sscl_geo import load_bundle
+        >>> from sscl_geo.embedding.embedder import build_embedder
+        >>> embedder = build_embedder(load_bundle(model_path), cell=16)
+        >>> embedder(torch.rand(1, 3, 64, 64), torch.ones(1, 64, 64, dtype=torch.bool)).shape
+        torch.Size([1, 768, 4, 4])
+    """
+    encoder = build_encoder(bundle.encoder, len(bundle.bands))
+    weights = bundle.state_dict
+    if bundle.kind == "segmenter":
+        weights = {
+            name.removeprefix("encoder."): value
+            for name, value in weights.items()
+            if name.startswith("encoder.")
+        }
+    try:
+        encoder.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BundleError(
+            f"The weights of the bundle do not fit the encoder {bundle.encoder} with "
+            f"{len(bundle.bands)} bands; pretrain again."
+        ) from error
+    stride = 2 ** (len(encoder.out_channels) - 1)  # ty: ignore[invalid-argument-type]
+    if cell not in [2**i for i in range(1, stride.bit_length())]:
+        raise BundleError(
+            f"The encoder {bundle.encoder} has no features with cells of {cell} pixels; "
+            f"choose 2, 4, 8 … {stride}."
+        )
+    embedder = Embedder(encoder, bundle.mean, bundle.std, bundle.bands, cell, stride)
+    return embedder.eval().requires_grad_(requires_grad=False)
