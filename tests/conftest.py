@@ -67,3 +67,33 @@ def make_scene(tmp_path: Path) -> SceneMaker:
         return path
 
     return make
+
+
+@pytest.fixture
+def make_map(make_scene: SceneMaker) -> Callable[..., Path]:
+    """Write a class map with names, colours and attribute table, and return its path.
+
+    The maker takes ``values`` of shape (height, width), ``classes`` (a ClassTable), ``percent``
+    (confidence of the same shape, or None), ``tags``, and what ``make_scene`` takes.
+    """
+    from odc.geo.geobox import GeoBox
+
+    from sscl_geo.classes import NODATA
+    from sscl_geo.maps.areas import ClassAreas
+    from sscl_geo.maps.products.attributes import write_attributes
+
+    def make(values, classes, name="map.tif", percent=None, tags=None, **options) -> Path:
+        path = make_scene(values[None].astype(np.uint8), name, nodata=NODATA, **options)
+        with rasterio.open(path, "r+") as target:
+            colors = {c.value: (*c.color, 255) for c in classes}
+            target.write_colormap(1, {**colors, NODATA: (0, 0, 0, 0)})
+            target.update_tags(**(tags or {}))
+            areas = ClassAreas(GeoBox(target.shape, target.transform, target.crs))
+        areas.add(values.astype(np.uint8))
+        write_attributes(path.with_name(f"{name}.aux.xml"), classes, areas.pixels, areas.hectares)
+        if percent is not None:
+            beside = Path(name).with_suffix(".confidence.tif").name
+            make_scene(percent[None].astype(np.uint8), beside, nodata=NODATA, **options)
+        return path
+
+    return make

@@ -24,6 +24,7 @@ VERBS = {
     "embed": "write dense features of a scene",
     "finetune": "train a segmenter on a scene with few labels",
     "segment": "write the map of a scene",
+    "view": "show a map in a web page",
     "evaluate": "compare a map with labels",
     "demo": "run all of the above on a real scene",
 }

@@ -94,3 +94,23 @@ def _columns(
     if np.isfinite(hectares[values]).all():
         cells = [f"{area:.6f}" for area in hectares[values]]
         yield _Column("Area_ha", _Type.REAL, _Usage.GENERIC, cells)
+
+
+def read_order(path: Path) -> tuple[int, ...]:
+    """Class values in the order of the attribute table of an auxiliary file.
+
+    Args:
+        path: an ``.aux.xml``.
+
+    Returns:
+        the values; none if there is no file or no such table in it.
+    """
+    try:
+        table = ET.parse(path).find("PAMRasterBand[@band='1']/GDALRasterAttributeTable")  # noqa: S314 - expat limits entities
+        if table is None:
+            return ()
+        usages = [field.findtext("Usage") for field in table.findall("FieldDefn")]
+        column = usages.index(str(_Usage.MIN_MAX.value))
+        return tuple(int(row.findall("F")[column].text or "") for row in table.findall("Row"))
+    except (OSError, ET.ParseError, ValueError, IndexError):
+        return ()  # of the order alone: names and colours are read through GDAL

@@ -1,0 +1,126 @@
+"""A finished map, read back from its files: what every product is made from."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import rasterio
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioIOError
+
+from sscl_geo.classes import NODATA, ClassTable
+from sscl_geo.errors import SceneError
+from sscl_geo.io.legend import read_legend
+from sscl_geo.maps.areas import ClassAreas
+from sscl_geo.maps.products.attributes import read_order
+from sscl_geo.progress import progress_bar
+
+_BAND = 512
+"""Rows that are read at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedMap:
+    """A class map on disk with all that it says about itself.
+
+    Attributes:
+        path: the GeoTIFF, one uint8 band of class values, 255 where there is no data.
+        geobox: its grid.
+        classes: its classes in the order of its legend.
+        pixels: number of pixels of each class, int64 of shape (K,).
+        hectares: ground area of each class, float64 of shape (K,); NaN if not known.
+        tags: text by name from the file: versions, bundle, parameters.
+        confidence: raster of the probability of the class shown, in percent, if one lies beside.
+    """
+
+    path: Path
+    geobox: GeoBox
+    classes: ClassTable
+    pixels: NDArray[np.int64]
+    hectares: NDArray[np.float64]
+    tags: Mapping[str, str]
+    confidence: Path | None
+
+    def areas(self) -> pd.DataFrame:
+        """Table with a row a class: value, name, color, pixels, percent of the map, area_ha."""
+        return pd.DataFrame(
+            {
+                "value": list(self.classes.values),
+                "name": self.classes.names,
+                "color": [c.hex_color for c in self.classes],
+                "pixels": self.pixels,
+                "percent": 100 * self.pixels / max(int(self.pixels.sum()), 1),
+                "area_ha": self.hectares,
+            }
+        )
+
+
+def open_map(path: str | os.PathLike[str]) -> FinishedMap:
+    """Read what a class map says about itself, and count its pixels, a band of rows at a time.
+
+    Any raster of one uint8 band will do; classes without a name are called ``class N``.
+
+    Args:
+        path: a map that ``segment`` wrote, with its ``.aux.xml`` beside it.
+
+    Raises:
+        SceneError: if the file is missing or is no such raster, or holds no class.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SceneError(f"There is no map {path}; check the path.")
+    try:
+        with rasterio.open(path) as source:
+            if source.count != 1 or source.dtypes[0] != "uint8":
+                raise SceneError(
+                    f"{path} has {source.count} bands of {source.dtypes[0]}; "
+                    "give a map of one uint8 band, as 'segment' writes."
+                )
+            if source.crs is None:
+                raise SceneError(
+                    f"{path} has no coordinate reference system; set it, for example with "
+                    "'gdal_edit.py -a_srs EPSG:CODE FILE'."
+                )
+            geobox = GeoBox(source.shape, source.transform, source.crs)
+            tags = {k: v for k, v in source.tags().items() if isinstance(v, str)}
+            nodata = source.nodata
+            areas = _count(source, geobox)
+    except RasterioIOError as error:
+        raise SceneError(
+            f"{path} cannot be read as a map; check that it is a whole raster ({error})."
+        ) from error
+    legend = read_legend(path)
+    order = read_order(path.with_name(f"{path.name}.aux.xml"))
+    found = set(np.flatnonzero(areas.pixels[:NODATA]).tolist()) | set(legend.names)
+    found.discard(nodata)
+    if not found:
+        raise SceneError(f"{path} has no pixel with a class; segment a scene that has data.")
+    table = legend.table(found)
+    by_value = {c.value: c for c in table}
+    ordered = [v for v in order if v in by_value]
+    ordered += [v for v in by_value if v not in ordered]
+    classes = ClassTable(tuple(by_value[v] for v in ordered))
+    confidence = path.with_suffix(".confidence.tif")
+    return FinishedMap(
+        path=path,
+        geobox=geobox,
+        classes=classes,
+        pixels=areas.pixels[ordered],
+        hectares=areas.hectares[ordered],
+        tags=tags,
+        confidence=confidence if confidence.is_file() else None,
+    )
+
+
+def _count(source: rasterio.DatasetReader, geobox: GeoBox) -> ClassAreas:
+    areas = ClassAreas(geobox)
+    with progress_bar(f"read {Path(source.name).name}", total=source.height) as bar:
+        for top in range(0, source.height, _BAND):
+            rows = min(_BAND, source.height - top)
+            areas.add(source.read(1, window=((top, top + rows), (0, source.width))))
+            bar.advance(rows)
+    return areas
