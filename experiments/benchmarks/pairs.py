@@ -33,7 +33,7 @@ from sscl_geo.datasets.pairs import collate_pairs
 from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.progress import track
 
-SIZE, BATCH, PAIRS_PER_CELL = 256, 256, 8
+SIZE, BATCH, PAIRS_PER_CELL = 256, 256, 16
 TORCHGEO = f"TorchGeo {torchgeo.__version__}, two reads a pair"
 
 
@@ -67,32 +67,40 @@ class TorchGeoPairs:
 
 
 class EnginePairs:
-    """Batches of 256 pairs from 32 cells, as a data loader asks for them."""
+    """Batches of 256 pairs, drawn from 32 cells in turn, as a data loader asks for them."""
 
-    def __init__(self, path: Path, cache: Path | None = None) -> None:
+    def __init__(self, path: Path, cache: Path | None = None, threads: int | None = None) -> None:
         self.scenes = SceneDataset(path)
-        self.pairs = PairDataset(self.scenes, SIZE, cache=cache)
+        self.pairs = PairDataset(self.scenes, SIZE, cache=cache, threads=threads)
         self.sampler = OverlapPairSampler(
-            self.scenes, size=SIZE, length=BATCH, pairs_per_cell=PAIRS_PER_CELL, min_valid=0.0
+            self.scenes,
+            size=SIZE,
+            length=10_000 * BATCH,
+            pairs_per_cell=PAIRS_PER_CELL,
+            min_valid=0.0,
         )
-
-    def next_batch(self) -> list[PairIndex]:
-        """Fresh indexes: nothing that was decoded before helps."""
-        self.sampler.set_epoch(self.sampler.epoch + 1)
-        return list(self.sampler)
+        self.indexes = iter(self.sampler)
+        self.memory = np.empty((2, 4, 4 * SIZE, 4 * SIZE), np.uint16)
+        self.pool = ThreadPoolExecutor(2)
 
     def read(self) -> None:
         """Draw and read one batch."""
-        self.pairs.__getitems__(self.next_batch())
+        collate_pairs(self.pairs.__getitems__(list(islice(self.indexes, BATCH))))
 
     def decode_only(self) -> None:
-        """Decode what a batch needs, and nothing else."""
-        with rasterio.open(self.scenes.scenes[0].path) as source:
-            for _, visit in groupby(self.next_batch(), key=lambda index: index.visit):
-                windows = np.concatenate([index.windows for index in visit])
-                row, col = windows[:, :2].min(axis=0).tolist()
-                bottom, right = (windows[:, :2] + windows[:, 2:]).max(axis=0).tolist()
-                source.read(window=Window(col, row, right - col, bottom - row))  # ty: ignore[too-many-positional-arguments]
+        """Decode as many fresh cells as a batch needs, as many at once, and nothing else."""
+        self.sampler.set_epoch(self.sampler.epoch + 1)
+        cells = [index.cells[0] for index in islice(self.sampler, BATCH // PAIRS_PER_CELL)]
+        list(self.pool.map(self._decode, (0, 1), (cells[::2], cells[1::2])))
+
+    def _decode(self, thread: int, cells: Sequence[Cell]) -> None:
+        with rasterio.open(self.scenes.scenes[0].path, sharing=False) as source:
+            for row, col, height, width in cells:
+                out = self.memory[thread].reshape(-1)[: 4 * height * width]
+                source.read(
+                    window=Window(col, row, width, height),  # ty: ignore[too-many-positional-arguments]
+                    out=out.reshape(4, height, width),
+                )
 
 
 def measure(quick: bool) -> Iterator[Metric]:

@@ -1,51 +1,41 @@
 """Pairs of overlapping views, read from scenes."""
 
 import os
+import threading
 import warnings
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
+from torchgeo.datasets import stack_samples
 from torchgeo.datasets.utils import Sample
 
+from sscl_geo.compat import empty_shared
+from sscl_geo.datasets.cells import DecodedCells
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
-from sscl_geo.geometry.affine import compose, matrix_from_affine, translation
-from sscl_geo.geometry.pair_index import PairIndex
-from sscl_geo.geometry.resample import is_window, resample_into
+from sscl_geo.geometry.affine import compose, matrix_from_affine
+from sscl_geo.geometry.pair_index import PairIndex, Window
+from sscl_geo.geometry.resample import resample_into
 from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.reading import RawPatch
-
-
-class Views(NamedTuple):
-    """Pixels of the views of several pairs.
-
-    Attributes:
-        image: float32 of shape (pairs, views, C, H, W).
-        valid: bool of shape (pairs, views, H, W).
-    """
-
-    image: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-
-    def part(self, start: int, stop: int) -> Self:
-        """Views of some of the pairs, sharing memory."""
-        return type(self)(self.image[start:stop], self.valid[start:stop])
 
 
 class PairDataset(Dataset[Sample]):
     """Read the views that an :class:`~sscl_geo.samplers.overlap_pairs.OverlapPairSampler` drew.
 
-    All views of a pair are cut from one read of the ground that they cover together, and a data
-    loader's batch reads the pairs of one visit together, so that a block of a compressed file is
-    decoded once for many pairs. A view on its scene's own grid is a copy of the pixels; only zoom
-    and rotation interpolate.
+    The sampler names with each pair the cell of the scene that it and others lie in. A cell is
+    decoded once, and kept while pairs are drawn from it, so that a block of a compressed file is
+    decoded once for many pairs in several batches; the index says how many cells to keep. A view on
+    its scene's own grid is a copy of the pixels; only zoom and rotation interpolate.
 
     Args:
         scenes: the scenes.
@@ -54,6 +44,8 @@ class PairDataset(Dataset[Sample]):
         cache: folder on a local disk for decoded copies of the scenes, worth their space (that of
             the raw pixels) where a training passes over compressed scenes many times; none if
             None.
+        threads: threads that read and cut the cells of a batch; as many as there are cores, up to
+            four, if None, and one in the workers of a data loader.
 
     Example:
         >>> from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
@@ -70,16 +62,32 @@ class PairDataset(Dataset[Sample]):
         size: tuple[int, int] | int,
         transforms: Callable[[Sample], Sample] | None = None,
         cache: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
     ) -> None:
         self.scenes = scenes
         self.size = (size, size) if isinstance(size, int) else size
         self.transforms = transforms
         self.cache = None if cache is None else DecodedCache(Path(cache))
-        self._decoded: dict[int, RawPatch] = {}
+        self.threads = threads
+        self._start()
+
+    def _start(self) -> None:
+        self._cells = DecodedCells(self.scenes)
+        self._mapped: dict[int, RawPatch] = {}
+        self._mapping = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = -1
 
     def __getstate__(self) -> dict[str, object]:
-        # A mapped file would be pickled with all its bytes.
-        return {**self.__dict__, "_decoded": {}}
+        # Threads cannot be pickled, and a mapped file would be with all its bytes.
+        state = self.__dict__.copy()
+        for name in ("_cells", "_mapped", "_mapping", "_pool"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._start()
 
     def __getitem__(self, index: PairIndex) -> Sample:
         """Read one pair.
@@ -91,133 +99,163 @@ class PairDataset(Dataset[Sample]):
             ``image`` float32 (views, C, H, W), raw values, 0 where invalid; ``valid`` bool
             (views, H, W); ``pixel_to_map`` float64 (views, 2, 3), from view pixels to map
             coordinates of the first view's scene; ``scene`` int64 (views,), their numbers;
-            ``skipped`` bool, always False here.
+            ``skipped`` bool, always False here, and ``failed`` int64, always -1.
 
         Raises:
             SceneError: if the file cannot be read.
         """
-        views = self._allocate(1, len(index.scenes))
-        self._read_visit([index], views)
-        return self._sample(index, views, 0)
+        return self.__getitems__([index])[0]
 
-    def __getitems__(self, indexes: Sequence[PairIndex]) -> list[Sample]:
-        """Read a batch, as PyTorch's loader asks for it: the pairs of each visit together.
+    def __getitems__(self, indexes: Sequence[PairIndex]) -> Sequence[Sample]:
+        """Read a batch, as PyTorch's loader asks for it: the pairs of each cell together.
 
         A place that cannot be decoded is left out with a :class:`SkippedPlaceWarning`, and other
-        pairs of the batch stand in for its own, marked by ``skipped``: one bad block in a
-        thousand scenes does not end a long training, and batches keep their size.
+        pairs of the batch stand in for its own, marked by ``skipped`` and by ``failed``, the number
+        of the scene that could not be read: one bad block in a thousand scenes does not end a long
+        training, and batches keep their size.
+
+        Returns:
+            the samples; without transforms a :class:`PairBatch`, which is stacked already.
 
         Raises:
             SceneError: if no pair of the batch can be read.
         """
-        views = self._allocate(len(indexes), len(indexes[0].scenes))
-        good: list[int] = []
-        failure: SceneError | None = None
-        start = 0
-        for _, visit in groupby(indexes, key=lambda index: index.visit):
-            group = list(visit)
-            places = range(start, start + len(group))
-            start = places.stop
-            try:
-                self._read_visit(group, views.part(places.start, start))
-                good += places
-            except SceneError as error:
-                warnings.warn(f"Skipped a place: {error}", SkippedPlaceWarning, stacklevel=2)
-                failure = error
-        if failure is not None and not good:
-            raise failure
-        samples = []
-        read = set(good)
-        for place in range(len(indexes)):
-            stand_in = place if place in read else good[place % len(good)]
-            if stand_in != place:
-                views.image[place], views.valid[place] = (
-                    views.image[stand_in],
-                    views.valid[stand_in],
-                )
-            sample = self._sample(indexes[stand_in], views, place)
-            samples.append({**sample, "skipped": torch.tensor(data=stand_in != place)})
-        return samples
+        image, valid = self._allocate(len(indexes), len(indexes[0].scenes))
+        places: dict[tuple[object, ...], list[int]] = {}
+        for place, index in enumerate(indexes):
+            places.setdefault((index.scenes, index.cells), []).append(place)
+        read = partial(self._read_places, indexes, image.numpy(), valid.numpy())
+        failures = [failure for failure in self._each(read, places.values()) if failure]
+        self._cells.trim(indexes[0].keep)
+        batch = {"image": image, "valid": valid, **self._describe(indexes)}
+        if failures:
+            _stand_in(batch, failures)
+        samples = PairBatch(batch)
+        return samples if self.transforms is None else [self.transforms(s) for s in samples]
 
-    def _allocate(self, pairs: int, views: int) -> Views:
-        """Memory for the views of a whole batch at once.
+    def _allocate(self, pairs: int, views: int) -> tuple[Tensor, Tensor]:
+        """Memory for a whole batch of images and masks at once.
 
-        Large arrays get huge pages, which makes touching them for the first time five times
-        cheaper than as many small ones; it would cost more than cutting the views.
+        NumPy asks for huge pages where PyTorch does not, which makes touching new memory for the
+        first time five times cheaper; it would cost more than cutting the views. In a worker
+        process it is shared with the main one from the beginning, which saves a copy.
         """
         shape = (pairs, views, len(self.scenes.bands), *self.size)
-        return Views(np.empty(shape, np.float32), np.empty((pairs, views, *self.size), bool))
-
-    def _read_visit(self, indexes: Sequence[PairIndex], views: Views) -> None:
-        """Read pairs that lie close together with one read a scene."""
-        patches: dict[int, tuple[RawPatch, int, int]] = {}
-        for scene in dict.fromkeys(s for index in indexes for s in index.scenes):
-            chosen = [
-                (index.windows[view], index.pixel_to_scene[view])
-                for index in indexes
-                for view, number in enumerate(index.scenes)
-                if number == scene
-            ]
-            row, col, height, width = _union(np.stack([window for window, _ in chosen]))
-            if not all(is_window(matrix) for _, matrix in chosen):
-                # Bilinear interpolation at a view's edge needs the next pixel beyond it.
-                row, col, height, width = row - 1, col - 1, height + 2, width + 2
-            patches[scene] = self._read(scene, row, col, height, width)
-        for number, index in enumerate(indexes):
-            for view, scene in enumerate(index.scenes):
-                patch, row, col = patches[scene]
-                to_patch = compose(translation(-col, -row), index.pixel_to_scene[view])
-                image, valid = views.image[number, view], views.valid[number, view]
-                resample_into(image, valid, patch.pixels, patch.valid, to_patch)
-
-    def _read(
-        self, scene: int, row: int, col: int, height: int, width: int
-    ) -> tuple[RawPatch, int, int]:
-        """A patch that holds a window, and the (row, col) of its first pixel in the scene."""
-        if self.cache is None:
-            return self.scenes.read_raw(scene, row, col, height, width), row, col
-        if scene not in self._decoded:
-            self._decoded[scene] = self.cache.open(self.scenes.reader(scene))
-        return self._decoded[scene], 0, 0
-
-    def _sample(self, index: PairIndex, views: Views, place: int) -> Sample:
-        to_map = np.stack(
-            [matrix_from_affine(self.scenes.scenes[s].geobox.affine) for s in index.scenes]
+        masks = (pairs, views, *self.size)
+        if get_worker_info() is not None:
+            return empty_shared(shape, torch.float32), empty_shared(masks, torch.bool)
+        return torch.from_numpy(np.empty(shape, np.float32)), torch.from_numpy(
+            np.empty(masks, bool)
         )
-        sample: Sample = {
-            "image": torch.from_numpy(views.image)[place],
-            "valid": torch.from_numpy(views.valid)[place],
-            "pixel_to_map": torch.from_numpy(compose(to_map, index.pixel_to_scene)),
-            "scene": torch.tensor(index.scenes),
-            "skipped": torch.tensor(data=False),
+
+    def _each(
+        self, read: Callable[[list[int]], "_Failure | None"], groups: Collection[list[int]]
+    ) -> Iterable["_Failure | None"]:
+        """Read groups of places, in threads if there are several of both."""
+        threads = self.threads if self.threads is not None else _default_threads()
+        if min(threads, len(groups)) < 2:
+            return map(read, groups)
+        if self._pool is None or self._process != os.getpid():
+            # A forked process inherits the pool, but not its threads.
+            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
+            self._process = os.getpid()
+        return self._pool.map(read, groups)
+
+    def _read_places(
+        self,
+        indexes: Sequence[PairIndex],
+        image: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+        places: list[int],
+    ) -> "_Failure | None":
+        """Decode a cell of each scene, and cut from it the views of some places of the batch."""
+        first = indexes[places[0]]
+        matrices = np.stack([indexes[place].pixel_to_scene for place in places])
+        for scene, cell in dict(zip(first.scenes, first.cells, strict=True)).items():
+            views = [view for view, number in enumerate(first.scenes) if number == scene]
+            try:
+                with self._open(scene, cell) as (patch, row, col):
+                    to_patch = matrices[:, views]
+                    to_patch[..., 2] -= [col, row]
+                    targets = [(place, view) for place in places for view in views]
+                    for at, matrix in zip(targets, to_patch.reshape(-1, 2, 3), strict=True):
+                        resample_into(image[at], valid[at], patch.pixels, patch.valid, matrix)
+            except SceneError as error:
+                return _Failure(places, scene, error)
+        return None
+
+    @contextmanager
+    def _open(self, scene: int, cell: Window) -> Generator[tuple[RawPatch, int, int]]:
+        """A patch that holds a cell, and the (row, col) of its first pixel in the scene."""
+        if self.cache is None:
+            with self._cells.open(scene, cell) as patch:
+                yield patch, cell[0], cell[1]
+            return
+        with self._mapping:
+            if scene not in self._mapped:
+                self._mapped[scene] = self.cache.open(self.scenes.reader(scene))
+        yield self._mapped[scene], 0, 0
+
+    def _describe(self, indexes: Sequence[PairIndex]) -> Sample:
+        scenes = np.array([index.scenes for index in indexes])
+        numbers, at = np.unique(scenes, return_inverse=True)
+        to_map = np.stack(
+            [matrix_from_affine(self.scenes.scenes[s].geobox.affine) for s in numbers.tolist()]
+        )
+        matrices = np.stack([index.pixel_to_scene for index in indexes])
+        return {
+            "pixel_to_map": torch.from_numpy(compose(to_map[at.reshape(scenes.shape)], matrices)),
+            "scene": torch.from_numpy(scenes),
+            "skipped": torch.zeros(len(indexes), dtype=torch.bool),
+            "failed": torch.full((len(indexes),), -1),
         }
-        return self.transforms(sample) if self.transforms is not None else sample
+
+
+class PairBatch(Sequence[Sample]):
+    """Samples of a batch that lie together in memory.
+
+    Attributes:
+        stacked: the batch, with a leading dimension for the samples.
+    """
+
+    def __init__(self, stacked: Sample) -> None:
+        self.stacked = stacked
+
+    def __len__(self) -> int:
+        return len(self.stacked["image"])
+
+    def __getitem__(self, place: int) -> Sample:  # ty: ignore[incompatible-method-override] - no slices
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return {key: value[place] for key, value in self.stacked.items()}
 
 
 def collate_pairs(samples: Sequence[Sample]) -> Sample:
-    """Stack samples as TorchGeo's ``stack_samples`` does, without copying where they lie together.
-
-    The samples of one batch of :class:`PairDataset` share one block of memory, in order, which is
-    the stacked batch already.
-    """
-    return {key: _stacked([sample[key] for sample in samples]) for key in samples[0]}
+    """Stack samples as TorchGeo's ``stack_samples`` does; a batch that is stacked is not copied."""
+    return samples.stacked if isinstance(samples, PairBatch) else stack_samples(samples)
 
 
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    first = tensors[0]
-    step = first.numel() * first.element_size()
-    storage = first.untyped_storage().data_ptr()
-    if first.is_contiguous() and all(
-        t.data_ptr() == first.data_ptr() + i * step and t.untyped_storage().data_ptr() == storage
-        for i, t in enumerate(tensors)
-    ):
-        return first.as_strided((len(tensors), *first.shape), (first.numel(), *first.stride()))
-    return torch.stack(list(tensors))
+class _Failure(NamedTuple):
+    places: list[int]
+    scene: int
+    error: SceneError
 
 
-def _union(windows: NDArray[np.int64]) -> tuple[int, int, int, int]:
-    """Smallest window (row, col, height, width) that contains windows (N, 4)."""
-    low = windows[:, :2].min(axis=0)
-    high = (windows[:, :2] + windows[:, 2:]).max(axis=0)
-    (row, col), (height, width) = low.tolist(), (high - low).tolist()
-    return row, col, height, width
+def _stand_in(batch: Sample, failures: Sequence[_Failure]) -> None:
+    """Put other pairs of the batch in the places that could not be read, and mark them."""
+    for failure in failures:
+        batch["failed"][failure.places] = failure.scene
+    batch["skipped"] = batch["failed"] >= 0
+    good = (~batch["skipped"]).nonzero()[:, 0]
+    bad = batch["skipped"].nonzero()[:, 0]
+    if not len(good):
+        raise failures[0].error
+    for failure in failures:
+        warnings.warn(f"Skipped a place: {failure.error}", SkippedPlaceWarning, stacklevel=3)
+    for key in ("image", "valid", "pixel_to_map", "scene"):
+        batch[key][bad] = batch[key][good[bad % len(good)]]
+
+
+def _default_threads() -> int:
+    """A thread for each core, up to four; one in the workers of a data loader."""
+    return 1 if get_worker_info() is not None else min(4, os.cpu_count() or 1)

@@ -12,6 +12,7 @@ import pandas as pd
 import pyproj
 import shapely
 import torch
+from numpy.typing import NDArray
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import GeoSlice, Sample
 
@@ -24,6 +25,7 @@ from sscl_geo.io.area import Area, AreaOfInterest
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.dates import DatePattern, Moment, covered_time
 from sscl_geo.io.finding import find_scenes, open_all
+from sscl_geo.io.reader_pool import ReaderPool
 from sscl_geo.io.reading import Patch, RawPatch, SceneReader
 from sscl_geo.io.scene import Scene, open_scene
 from sscl_geo.io.stac import StacSource, open_item, read_items
@@ -107,7 +109,7 @@ class SceneDataset(GeoDataset):
                     "or choose bands by name."
                 )
         self._by_name = bands is not None
-        self._readers: dict[int, SceneReader] = {}
+        self._readers = ReaderPool(self._make_reader)
         self._res = self.scenes[0].pixel_size
         self.index = _build_index(self.scenes)
         self.aoi = None if area is None else area.to_crs(self.crs)
@@ -155,7 +157,13 @@ class SceneDataset(GeoDataset):
 
     def __getstate__(self) -> dict[str, object]:
         # Handles stay behind when a dataset moves to another process.
-        return {**self.__dict__, "_readers": {}}
+        state = self.__dict__.copy()
+        del state["_readers"]
+        return state
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._readers = ReaderPool(self._make_reader)
 
     def read(self, scene: int, row: int, col: int, height: int, width: int) -> Patch:
         """Read a window of one scene on its own grid.
@@ -172,16 +180,33 @@ class SceneDataset(GeoDataset):
         """
         return self.reader(scene).read(row, col, height, width)
 
-    def read_raw(self, scene: int, row: int, col: int, height: int, width: int) -> RawPatch:
-        """Read a window as :meth:`read` does, its pixels as they are in the file."""
-        return self.reader(scene).read_raw(row, col, height, width)
+    def read_raw(
+        self,
+        scene: int,
+        row: int,
+        col: int,
+        height: int,
+        width: int,
+        out: NDArray[np.generic] | None = None,
+    ) -> RawPatch:
+        """Read a window as :meth:`read` does, its pixels as they are in the file.
+
+        Args:
+            scene: as in :meth:`read`.
+            row: as in :meth:`read`.
+            col: as in :meth:`read`.
+            height: as in :meth:`read`.
+            width: as in :meth:`read`.
+            out: memory for the pixels; see :meth:`~sscl_geo.io.reading.SceneReader.read_raw`.
+        """
+        return self.reader(scene).read_raw(row, col, height, width, out)
 
     def reader(self, scene: int) -> SceneReader:
-        """Reader of one scene and the dataset's bands; opens the file at its first read."""
-        if scene not in self._readers:
-            bands = self.bands if self._by_name else None
-            self._readers[scene] = SceneReader(self.scenes[scene], bands)
+        """Reader of one scene and the dataset's bands, for the thread that asks; opened late."""
         return self._readers[scene]
+
+    def _make_reader(self, scene: int) -> SceneReader:
+        return SceneReader(self.scenes[scene], self.bands if self._by_name else None)
 
     def __getitem__(self, index: GeoSlice) -> Sample:
         """Read a mosaic by map coordinates, as TorchGeo's datasets do.

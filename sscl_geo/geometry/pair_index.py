@@ -5,6 +5,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sscl_geo.geometry.resample import is_window
+
+type Window = tuple[int, int, int, int]
+"""Row, col, height, width in pixels; may reach beyond its scene."""
+
 
 class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes cannot have slots
     """A TorchGeo slice over the ground that the views of a pair cover, plus the views themselves.
@@ -19,14 +24,16 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
             each view covers.
         pixel_to_scene: float64 of shape (views, 2, 3): from view pixels (column, row) to pixels
             (column, row) of the view's own scene.
-        visit: number of the visit to a cell; pairs of one visit lie close together and are read
-            together.
+        cells: (row, col, height, width) in each view's scene that is worth decoding at once,
+            since other pairs lie in it too; contains the view with what interpolation needs.
+        keep: number of cells worth keeping decoded, since the pairs that follow lie in them.
     """
 
     scenes: tuple[int, ...]
     windows: NDArray[np.int64]
     pixel_to_scene: NDArray[np.float64]
-    visit: int
+    cells: tuple[Window, ...]
+    keep: int
 
     def __new__(
         cls,
@@ -34,14 +41,19 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
         scenes: tuple[int, ...],
         windows: NDArray[np.int64],
         pixel_to_scene: NDArray[np.float64],
-        visit: int = 0,
+        cells: tuple[Window, ...] | None = None,
+        keep: int = 0,
     ) -> Self:
-        """Make an index from map bounds and the views' scenes, windows and matrices."""
+        """Make an index from map bounds and the views' scenes, windows and matrices.
+
+        Without ``cells`` each scene's is what the pair itself covers.
+        """
         self = super().__new__(cls, slices)
         self.scenes = scenes
         self.windows = windows
         self.pixel_to_scene = pixel_to_scene
-        self.visit = visit
+        self.cells = cells if cells is not None else _own_cells(scenes, windows, pixel_to_scene)
+        self.keep = keep
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -51,7 +63,8 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
             self.scenes,
             self.windows,
             self.pixel_to_scene,
-            self.visit,
+            self.cells,
+            self.keep,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -69,3 +82,27 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
     def __hash__(self) -> int:
         """Hash of the scenes and the windows."""
         return hash((self.scenes, self.windows.tobytes()))
+
+
+def cell_around(windows: NDArray[np.int64], pixel_to_scene: NDArray[np.float64]) -> Window:
+    """Smallest window that holds what several views of one scene need.
+
+    Args:
+        windows: int64 of shape (N, 4): row, col, height, width.
+        pixel_to_scene: float64 of shape (N, 2, 3).
+    """
+    low = windows[:, :2].min(axis=0)
+    high = (windows[:, :2] + windows[:, 2:]).max(axis=0)
+    if not is_window(pixel_to_scene).all():
+        # Bilinear interpolation at a view's edge needs the next pixel beyond it.
+        low, high = low - 1, high + 1
+    (row, col), (height, width) = low.tolist(), (high - low).tolist()
+    return row, col, height, width
+
+
+def _own_cells(
+    scenes: tuple[int, ...], windows: NDArray[np.int64], pixel_to_scene: NDArray[np.float64]
+) -> tuple[Window, ...]:
+    numbers = np.array(scenes)
+    cells = {s: cell_around(windows[numbers == s], pixel_to_scene[numbers == s]) for s in scenes}
+    return tuple(cells[s] for s in scenes)

@@ -11,10 +11,11 @@ from sscl_geo.geometry.affine import compose, translation
 from sscl_geo.geometry.footprint import bounding_windows
 
 
-def is_window(pixel_to_patch: NDArray[np.float64]) -> bool:
-    """True if a matrix only shifts by whole pixels, so that a view is a plain window."""
-    shift = pixel_to_patch[:, 2]
-    return bool((pixel_to_patch[:, :2] == np.eye(2)).all() and (shift == np.round(shift)).all())
+def is_window(pixel_to_patch: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """True for matrices (..., 2, 3) that only shift by whole pixels: plain windows."""
+    linear, shift = pixel_to_patch[..., :2], pixel_to_patch[..., 2]
+    same = (linear == np.eye(2)).all(axis=(-2, -1))
+    return same & (shift == np.round(shift)).all(axis=-1)
 
 
 def resample(
@@ -64,9 +65,9 @@ def resample_into(
         pixel_to_patch: as in :func:`resample`.
     """
     shape = (there.shape[0], there.shape[1])
-    if is_window(pixel_to_patch):
-        col, row = pixel_to_patch[:, 2].astype(int).tolist()
-        _cut_into(image, there, pixels, valid, row, col)
+    (xx, xy, x), (yx, yy, y) = pixel_to_patch.tolist()
+    if (xx, xy, yx, yy) == (1, 0, 0, 1) and x.is_integer() and y.is_integer():
+        _cut_into(image, there, pixels, valid, int(y), int(x))
         return
     # Bilinear interpolation at a view's edge needs the next pixel beyond it.
     row, col, height, width = bounding_windows(pixel_to_patch, shape).tolist()

@@ -106,11 +106,27 @@ class SceneReader:
         pixels, valid = self.read_raw(row, col, height, width)
         return Patch(np.where(valid, pixels, 0).astype(np.float32, copy=False), valid)
 
-    def read_raw(self, row: int, col: int, height: int, width: int) -> RawPatch:
+    def read_raw(
+        self,
+        row: int,
+        col: int,
+        height: int,
+        width: int,
+        out: NDArray[np.generic] | None = None,
+    ) -> RawPatch:
         """Read a window as :meth:`read` does, but leave its pixels as they are in the file.
 
         For callers that keep only parts of a large window: turning all of it into float32 would
         cost as much as decoding.
+
+        Args:
+            row: as in :meth:`read`.
+            col: as in :meth:`read`.
+            height: as in :meth:`read`.
+            width: as in :meth:`read`.
+            out: memory for the pixels, (bands, height, width) in the type of the scene. Threads
+                that each decode into memory of their own run side by side; with new memory at each
+                read they wait for the system to clear it.
         """
         scene_height, scene_width = self.scene.shape
         top, left = max(row, 0), max(col, 0)
@@ -119,17 +135,19 @@ class SceneReader:
             empty = np.zeros((len(self._indexes), height, width), self.scene.dtype)
             return RawPatch(empty, np.zeros((height, width), dtype=bool))
         window = Window(left, top, right - left, bottom - top)  # ty: ignore[too-many-positional-arguments]
+        if (bottom - top, right - left) == (height, width):
+            return RawPatch(*self._decode(window, out))
         pixels, valid = self._decode(window)
-        if valid.shape == (height, width):
-            return RawPatch(pixels, valid)
         edges = ((top - row, row + height - bottom), (left - col, col + width - right))
         return RawPatch(np.pad(pixels, ((0, 0), *edges)), np.pad(valid, edges))
 
-    def _decode(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    def _decode(
+        self, window: Window, out: NDArray[np.generic] | None = None
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         source = self._handle.open()
         try:
             with remote_env(self._handle.source):
-                pixels = _read_bands(source, self._indexes, window, self.scene.dtype)
+                pixels = _read_bands(source, self._indexes, window, self.scene.dtype, out)
                 valid = _has_data(pixels, self._nodata)
                 if self.scene.alpha is not None:
                     valid &= source.read(self.scene.alpha, window=window) > 0
@@ -148,10 +166,14 @@ class SceneReader:
 
 
 def _read_bands(
-    source: rasterio.DatasetReader, indexes: list[int], window: Window, dtype: str
+    source: rasterio.DatasetReader,
+    indexes: list[int],
+    window: Window,
+    dtype: str,
+    out: NDArray[np.generic] | None,
 ) -> NDArray[np.generic]:
     if len({source.dtypes[i - 1] for i in indexes}) == 1:
-        return source.read(indexes, window=window)
+        return source.read(indexes, window=window, out=out)
     # Rasterio refuses to read bands of several types, which VRTs may have, at once.
     return np.stack([source.read(i, window=window).astype(dtype) for i in indexes])
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property
+from itertools import islice
 from math import ceil
 
 import numpy as np
@@ -18,6 +19,7 @@ from sscl_geo.geometry.footprint import OverlapOf
 from sscl_geo.geometry.pair_index import PairIndex
 from sscl_geo.io.scene import Scene
 from sscl_geo.samplers.draw import ViewRanges
+from sscl_geo.samplers.order import deal, take_turns
 from sscl_geo.samplers.places import PlaceDrawer
 
 _FRUITLESS_VISITS = 200
@@ -29,13 +31,14 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
 
     Views are drawn on each scene's own pixel grid, so nothing is blurred by resampling to a common
     grid. The sampler visits cells, windows of a few views' width that start on a block of the
-    file, in scenes chosen by area, and draws several pairs at each visit: a data loader decodes a
-    cell once for all of them, and a batch still mixes many cells.
+    file, in scenes chosen by area, and draws several pairs at each visit. Many visits take turns:
+    a cell is decoded once for all its pairs, and a batch still mixes many cells.
 
-    An epoch is a function of ``seed`` and the epoch's number alone. The ranks of a distributed run
-    share its visits out among them, so that together they draw what one process would, and all
-    draw equally many pairs. Lightning leaves the sampler as it is, since it is a
-    ``DistributedSampler`` already.
+    The pairs of an epoch are a function of ``seed`` and the epoch's number alone. The ranks of a
+    distributed run share its visits out among them, so that together they draw what one process
+    would, and all draw equally many pairs. Lightning leaves the sampler as it is, since it is a
+    ``DistributedSampler`` already. The order depends on ``batch_size`` and ``num_workers``, so
+    that the pairs of a cell all go to one worker of the data loader.
 
     Args:
         dataset: the scenes.
@@ -51,8 +54,13 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         min_valid: least share of valid pixels in each view, 0 to 1, counted from the scene's mask.
         max_time_apart: views may come from two scenes of the same ground and CRS this far apart;
             all views of a pair come from one scene if None.
-        pairs_per_cell: pairs drawn at each visit; with 8, a batch of 256 mixes 32 cells.
+        pairs_per_cell: pairs drawn at each visit.
         cell: side of a cell in pixels; four times the largest view if None.
+        cells: greatest number of cells that are drawn from in turn, and kept decoded meanwhile.
+        cell_cache: greatest memory for them in each reading process, in bytes; the default holds
+            32 cells of 1,024 x 1,024 pixels with 7 bands of 16 bits.
+        batch_size: pairs that the data loader puts in a batch, if it has workers.
+        num_workers: workers of the data loader.
         roi: region to draw from, in the CRS of ``dataset``; a view's centre lies within. The
             dataset's area of interest if None.
         seed: seed of the draw.
@@ -83,8 +91,12 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         views: int = 2,
         min_valid: float = 0.5,
         max_time_apart: timedelta | None = None,
-        pairs_per_cell: int = 8,
+        pairs_per_cell: int = 16,
         cell: int | None = None,
+        cells: int = 32,
+        cell_cache: int = 512 * 2**20,
+        batch_size: int = 1,
+        num_workers: int = 0,
         roi: Polygon | None = None,
         seed: int = 0,
     ) -> None:
@@ -92,7 +104,7 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         # PyTorch's wants a dataset with a length.
         height, width = (size, size) if isinstance(size, int) else size
         self.ranges = ViewRanges((height, width), overlap, overlap_of, zoom, rotation, views)
-        _check(self.ranges, min_valid, length, pairs_per_cell)
+        _check(self.ranges, min_valid, length, min(pairs_per_cell, cells, batch_size))
         self.index = dataset.index
         self.bounds = tuple(dataset.index.total_bounds)
         self.res = dataset.res
@@ -100,17 +112,16 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         self.seed = seed
         self.epoch = 0
         self.pairs_per_cell = pairs_per_cell
+        self.batch_size = batch_size
+        self.num_workers = num_workers
         self._total = length
         self._start = 0
         largest = ceil(max(height, width) * zoom[1])
-        self._drawer = PlaceDrawer(
-            dataset,
-            self.ranges,
-            min_valid,
-            self.roi,
-            max(cell or 0, largest) if cell else _CELL_IN_VIEWS * largest,
-            max_time_apart,
-        )
+        side = _CELL_IN_VIEWS * largest if cell is None else max(cell, largest)
+        self._drawer = PlaceDrawer(dataset, self.ranges, min_valid, self.roi, side, max_time_apart)
+        at_once = 1 if max_time_apart is None else 2
+        self.cells = max(1, min(cells, cell_cache // (_cell_bytes(dataset, side) * at_once)))
+        self._keep = self.cells * at_once
         area = np.array([float(np.prod(scene.shape)) for scene in dataset.scenes])
         area *= np.array([_fits(scene, self.ranges) for scene in dataset.scenes])
         if not area.any():
@@ -163,12 +174,20 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
             SamplingError: if many visits in a row give no pair.
         """
         rank, ranks = _world()
-        visits, done = divmod(self._start, self.pairs_per_cell)
-        left, self._start = len(self) - self._start, 0
-        while left > 0:
-            pairs = self._visit(rank + visits * ranks)[done:]
-            yield from pairs[:left]
-            left, visits, done = left - len(pairs), visits + 1, 0
+        start, self._start = self._start, 0
+        visits = range(rank, ceil(len(self) / self.pairs_per_cell) * ranks, ranks)
+        workers = max(1, self.num_workers)
+        turns = [
+            take_turns(visits[worker::workers], self.pairs_per_cell, self.cells)
+            for worker in range(workers)
+        ]
+        drawn: dict[int, list[PairIndex]] = {}
+        for visit, pair in islice(deal(turns, self.batch_size), start, len(self)):
+            if visit not in drawn:
+                drawn[visit] = self._visit(visit)
+            yield drawn[visit][pair]
+            if pair == self.pairs_per_cell - 1:
+                del drawn[visit]
 
     def _visit(self, number: int) -> list[PairIndex]:
         """Pairs of one visit, always equally many, as a function of seed, epoch and number."""
@@ -176,7 +195,8 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         found: list[PairIndex] = []
         for _ in range(_FRUITLESS_VISITS):
             scene = int(np.searchsorted(self._cumulative_area, rng.random(), side="right"))
-            found += self._drawer.draw(rng, scene, self.pairs_per_cell - len(found), number)
+            left = self.pairs_per_cell - len(found)
+            found += self._drawer.draw(rng, scene, left, self._keep)
             if len(found) == self.pairs_per_cell:
                 return found
         raise SamplingError(
@@ -194,6 +214,12 @@ def _fits(scene: Scene, ranges: ViewRanges) -> bool:
     )
 
 
+def _cell_bytes(dataset: SceneDataset, side: int) -> int:
+    """Memory for the pixels and the mask of a decoded cell."""
+    itemsize = max(np.dtype(scene.dtype).itemsize for scene in dataset.scenes)
+    return side * side * (len(dataset.bands) * itemsize + 1)
+
+
 def _world() -> tuple[int, int]:
     """(rank, number of ranks) of a distributed run."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -201,7 +227,7 @@ def _world() -> tuple[int, int]:
     return 0, 1
 
 
-def _check(ranges: ViewRanges, min_valid: float, length: int, pairs_per_cell: int) -> None:
+def _check(ranges: ViewRanges, min_valid: float, length: int, least_count: int) -> None:
     least, greatest = ranges.overlap
     if not 0 <= least <= greatest <= 1:
         raise SamplingError(
@@ -215,9 +241,9 @@ def _check(ranges: ViewRanges, min_valid: float, length: int, pairs_per_cell: in
         )
     if not 0 <= min_valid <= 1:
         raise SamplingError(f"min_valid is {min_valid:g}; give a share between 0 and 1.")
-    if min(*ranges.size, length, pairs_per_cell) < 1 or ranges.views < 2:
+    if min(*ranges.size, length, least_count) < 1 or ranges.views < 2:
         raise SamplingError(
             f"{length} pairs of {ranges.views} views of {ranges.size[0]} x {ranges.size[1]} "
-            f"pixels, {pairs_per_cell} a cell, cannot be drawn; give at least 2 views and 1 of "
-            "each of the others."
+            "pixels cannot be drawn; give at least 2 views, and at least 1 for size, length, "
+            "pairs_per_cell, cells and batch_size."
         )

@@ -16,7 +16,7 @@ from sscl_geo.geometry.affine import (
     view_to_view,
 )
 from sscl_geo.geometry.footprint import bounding_windows, corners, windows_around
-from sscl_geo.geometry.pair_index import PairIndex
+from sscl_geo.geometry.pair_index import PairIndex, Window, cell_around
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.validity import ValidityTable, validity_table
 from sscl_geo.samplers.draw import ViewRanges, draw_pairs, overlaps_in_range
@@ -83,7 +83,7 @@ class PlaceDrawer:
         self.min_valid = min_valid
         self.roi = roi
         self.cell = cell
-        self._bands = dataset.bands
+        self._reader = dataset.reader
         self._to_map = [matrix_from_affine(s.geobox.affine) for s in self.scenes]
         self._ground = [_ground(s) for s in self.scenes]
         self._tables: dict[int, ValidityTable | None] = {}
@@ -93,14 +93,14 @@ class PlaceDrawer:
             else _find_partners(dataset, max_time_apart)
         )
 
-    def draw(self, rng: np.random.Generator, scene: int, count: int, visit: int) -> list[PairIndex]:
+    def draw(self, rng: np.random.Generator, scene: int, count: int, keep: int) -> list[PairIndex]:
         """Draw up to ``count`` pairs in a cell of a scene; none if none is found there.
 
         Args:
             rng: source of randomness.
             scene: number of the first view's scene.
             count: number of pairs.
-            visit: number of the visit, for the indexes.
+            keep: number of decoded cells worth keeping, for the indexes.
         """
         cell = draw_cell(rng, self.scenes[scene], self.cell)
         choice = (scene, *self.partners[scene])
@@ -117,7 +117,7 @@ class PlaceDrawer:
             drawn[..., 2] += [cell.col, cell.row]
             pairs = self._accept(drawn, scene, other)
             if len(pairs):
-                return self._to_indexes(pairs[:count], scene, other, visit)
+                return self._to_indexes(pairs[:count], scene, other, keep)
             candidates = _MAX_CANDIDATES
         return []
 
@@ -144,9 +144,7 @@ class PlaceDrawer:
     def _table(self, scene: int) -> ValidityTable | None:
         # Counted at the first visit: ten thousand scenes need not all be read before training.
         if scene not in self._tables:
-            own = self.scenes[scene].bands
-            bands = self._bands if own != self._bands and set(self._bands) <= set(own) else None
-            self._tables[scene] = validity_table(self.scenes[scene], bands)
+            self._tables[scene] = validity_table(self._reader(scene))
         return self._tables[scene]
 
     def _keep_inside(self, scene: int, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -178,7 +176,7 @@ class PlaceDrawer:
         return np.concatenate([drawn[:, :1], moved], axis=1)[kept]
 
     def _to_indexes(
-        self, drawn: NDArray[np.float64], scene: int, other: int, visit: int
+        self, drawn: NDArray[np.float64], scene: int, other: int, keep: int
     ) -> list[PairIndex]:
         xy_scene = corners(drawn, self.ranges.size)
         windows = windows_around(xy_scene)
@@ -191,16 +189,29 @@ class PlaceDrawer:
             xy = np.concatenate([first, transform_points(self._to_map[other], rest)], axis=1)
         low, high = xy.min(axis=1).tolist(), xy.max(axis=1).tolist()
         scenes = (scene, *[other] * (self.ranges.views - 1))
+        cells = self._cells(scenes, windows, drawn)
         return [
             PairIndex(
                 (slice(low[i][0], high[i][0]), slice(low[i][1], high[i][1])),
                 scenes,
                 windows[i],
                 drawn[i],
-                visit,
+                cells,
+                keep,
             )
             for i in range(len(drawn))
         ]
+
+    def _cells(
+        self, scenes: tuple[int, ...], windows: NDArray[np.int64], drawn: NDArray[np.float64]
+    ) -> tuple[Window, ...]:
+        """What to decode of each view's scene for all pairs of a visit."""
+        own = np.array(scenes) == scenes[0]
+        cells = {
+            scene: cell_around(windows[:, of].reshape(-1, 4), drawn[:, of].reshape(-1, 2, 3))
+            for scene, of in ((scenes[0], own), (scenes[-1], own if own.all() else ~own))
+        }
+        return tuple(cells[scene] for scene in scenes)
 
 
 def _snap(matrices: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:

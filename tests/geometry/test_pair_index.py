@@ -14,7 +14,7 @@ WINDOWS = np.array([[1, 2, 30, 40], [5, 6, 30, 40]])
 @pytest.fixture
 def index() -> PairIndex:
     matrices = np.arange(12, dtype=float).reshape(2, 2, 3)
-    return PairIndex((slice(0.0, 10.0), slice(5.0, 15.0)), (3, 3), WINDOWS, matrices, 5)
+    return PairIndex((slice(0.0, 10.0), slice(5.0, 15.0)), (3, 3), WINDOWS, matrices, keep=5)
 
 
 def test_it_is_a_slice_that_torchgeo_understands(index: PairIndex) -> None:
@@ -27,7 +27,8 @@ def test_copies_keep_scene_window_and_views(index: PairIndex, clone: object) -> 
     twin = clone(index)
     assert twin == index
     assert twin.scenes == (3, 3)
-    assert twin.visit == 5
+    assert twin.cells == index.cells
+    assert twin.keep == 5
     assert twin.windows.tolist() == WINDOWS.tolist()
     assert tuple(twin) == tuple(index)
 
@@ -35,3 +36,18 @@ def test_copies_keep_scene_window_and_views(index: PairIndex, clone: object) -> 
 def test_other_views_make_another_index(index: PairIndex) -> None:
     other = PairIndex(tuple(index), (3, 3), index.windows, index.pixel_to_scene + 1)
     assert other != index
+
+
+def test_without_a_cell_a_pair_is_one_of_its_own(index: PairIndex) -> None:
+    # One more pixel on each side, which interpolation leans on.
+    assert index.cells == ((0, 1, 36, 46),) * 2
+    windows = np.tile(np.eye(2, 3), (2, 1, 1))
+    assert PairIndex(tuple(index), (0, 0), WINDOWS, windows).cells == ((1, 2, 34, 44),) * 2
+
+
+def test_each_scene_has_a_cell_of_its_own(index: PairIndex) -> None:
+    windows = np.tile(np.eye(2, 3), (2, 1, 1))
+    assert PairIndex(tuple(index), (0, 1), WINDOWS, windows).cells == (
+        (1, 2, 30, 40),
+        (5, 6, 30, 40),
+    )

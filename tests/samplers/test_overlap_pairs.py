@@ -1,6 +1,6 @@
 """The pair sampler: repeatable, within range, honest about what cannot be drawn."""
 
-from itertools import chain, groupby
+from itertools import batched, chain
 
 import numpy as np
 import pytest
@@ -103,8 +103,8 @@ def test_the_bounds_of_an_index_are_those_of_its_views(scenes: SceneDataset) -> 
 def test_pairs_of_a_visit_lie_in_one_cell_that_starts_on_a_block(make_scene) -> None:
     array = np.ones((1, 512, 640), np.uint8)
     scenes = SceneDataset(make_scene(array, tiled=True, blockxsize=64, blockysize=32))
-    sampler = OverlapPairSampler(scenes, size=16, length=64, pairs_per_cell=4, cell=128)
-    for _, group in groupby(sampler, key=lambda i: i.visit):
+    sampler = OverlapPairSampler(scenes, size=16, length=64, pairs_per_cell=4, cell=128, cells=1)
+    for group in batched(sampler, 4):
         windows = np.concatenate([i.windows for i in group])
         assert len(windows) == 8
         low = windows[:, :2].min(axis=0)
@@ -117,16 +117,54 @@ def test_pairs_of_a_visit_lie_in_one_cell_that_starts_on_a_block(make_scene) -> 
 
 def test_a_batch_mixes_as_many_cells_as_promised(make_scene) -> None:
     scenes = SceneDataset(make_scene(np.ones((1, 600, 600), np.uint8)))
-    sampler = OverlapPairSampler(scenes, size=16, length=512)
-    visits = [i.visit for i in sampler]
-    assert [len(set(visits[i : i + 256])) for i in (0, 256)] == [32, 32]
+    sampler = OverlapPairSampler(scenes, size=16, length=2048)
+    cells = [i.cells for i in sampler]
+    assert all(len(set(cells[i : i + 256])) >= 32 for i in range(0, 2048 - 512, 256))
+
+
+def test_no_more_cells_are_open_than_promised(scenes: SceneDataset) -> None:
+    drawn = [
+        i.cells for i in OverlapPairSampler(scenes, size=16, length=400, pairs_per_cell=5, cells=7)
+    ]
+    first = {cell: i for i, cell in reversed(list(enumerate(drawn)))}
+    last = {cell: i for i, cell in enumerate(drawn)}
+    for place in range(400):
+        assert sum(first[cell] <= place <= last[cell] for cell in first) <= 7
+
+
+def test_memory_for_cells_bounds_their_number(make_scene) -> None:
+    scenes = SceneDataset(make_scene(np.ones((3, 400, 400), np.uint16)))
+    a_cell = 64 * 64 * (3 * 2 + 1)
+    sampler = OverlapPairSampler(scenes, size=16, length=4, cell_cache=5 * a_cell + 1)
+    assert sampler.cells == 5
+    assert next(iter(sampler)).keep == 5
+    assert OverlapPairSampler(scenes, size=16, length=4, cell_cache=1).cells == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_pairs_of_a_cell_go_to_one_worker(scenes: SceneDataset, workers: int) -> None:
+    sampler = OverlapPairSampler(
+        scenes, size=16, length=320, batch_size=10, num_workers=workers, pairs_per_cell=8, cells=4
+    )
+    batches = list(batched((i.cells for i in sampler), 10))
+    by_worker = [set(chain.from_iterable(batches[w:-workers:workers])) for w in range(workers)]
+    for one in range(workers):
+        for other in range(one):
+            assert not by_worker[one] & by_worker[other]
+
+
+def test_workers_change_the_order_of_an_epoch_and_nothing_else(scenes: SceneDataset) -> None:
+    alone = keys(OverlapPairSampler(scenes, size=16, length=96))
+    shared = keys(OverlapPairSampler(scenes, size=16, length=96, batch_size=8, num_workers=3))
+    assert shared != alone
+    assert sorted(shared) == sorted(alone)
 
 
 def test_every_part_of_a_scene_is_visited(make_scene) -> None:
     scenes = SceneDataset(
         make_scene(np.ones((1, 300, 300), np.uint8), tiled=True, blockxsize=64, blockysize=64)
     )
-    sampler = OverlapPairSampler(scenes, size=16, length=4000, cell=96)
+    sampler = OverlapPairSampler(scenes, size=16, length=8000, cell=96)
     seen = np.zeros((300, 300), bool)
     for index in sampler:
         for row, col, height, width in index.windows:
@@ -148,8 +186,11 @@ def test_each_further_view_overlaps_the_first(scenes: SceneDataset, views: int) 
 
 
 @pytest.mark.parametrize("done", [0, 1, 7, 8, 20, 37])
-def test_skipping_goes_on_with_what_an_unbroken_epoch_draws(scenes: SceneDataset, done) -> None:
-    sampler = OverlapPairSampler(scenes, size=16, length=37)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_skipping_goes_on_with_what_an_unbroken_epoch_draws(
+    scenes: SceneDataset, done, workers
+) -> None:
+    sampler = OverlapPairSampler(scenes, size=16, length=37, batch_size=4, num_workers=workers)
     whole = keys(sampler)
     sampler.skip(done)
     assert len(sampler) == 37

@@ -1,0 +1,39 @@
+"""Open readers of many scenes, a set for each thread."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from sscl_geo.io.reading import SceneReader
+
+OPEN_FILES: Final = 128
+"""Readers that a thread keeps open; systems often allow a process no more than 1,024 files."""
+
+
+class ReaderPool:
+    """Readers by number of the scene, made when first asked for, the least used ones closed.
+
+    A reader is for one thread at a time, so each thread has its own.
+
+    Args:
+        make: gives the reader of a scene; not opened yet.
+        limit: readers that a thread keeps.
+    """
+
+    def __init__(self, make: Callable[[int], SceneReader], limit: int = OPEN_FILES) -> None:
+        self._make = make
+        self._limit = limit
+        self._local = threading.local()
+
+    def __getitem__(self, scene: int) -> SceneReader:
+        """Reader of a scene for the thread that asks."""
+        readers: OrderedDict[int, SceneReader] | None = getattr(self._local, "readers", None)
+        if readers is None:
+            readers = self._local.readers = OrderedDict()
+        if scene not in readers:
+            readers[scene] = self._make(scene)
+            if len(readers) > self._limit:
+                readers.popitem(last=False)[1].close()
+        readers.move_to_end(scene)
+        return readers[scene]
