@@ -18,6 +18,7 @@ from sscl_geo.callbacks.collapse import CollapseMonitor
 from sscl_geo.callbacks.plateau import Plateau
 from sscl_geo.datamodules.pairs import PairDataModule
 from sscl_geo.errors import BandError, TrainingError
+from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
 from sscl_geo.loggers import LoggerName, build_loggers
 from sscl_geo.progress import is_main_rank
@@ -40,10 +41,12 @@ class PretrainResult:
             cosine of the features of each branch (``instance_std``, ``instance_rank``,
             ``instance_cosine``, ``dense_std``, …), the share of cells with a counterpart
             (``overlap``) and of valid pixels (``valid``); speed and waiting for data.
+        scenes: what was trained on.
     """
 
     bundle: Bundle
     history: pd.DataFrame
+    scenes: tuple[Scene, ...]
 
 
 def pretrain(
@@ -174,7 +177,7 @@ def pretrain(
     bundle = _to_bundle(task, data, {"steps": str(steps), "seed": str(seed)})
     if out is not None and is_main_rank():
         save_bundle(bundle, Path(out))
-    return PretrainResult(bundle, history)
+    return PretrainResult(bundle, history, _scenes(data))
 
 
 def _start(folder: RunFolder, task: PairTask, data: PairDataModule, *, resume: bool) -> Path | None:
@@ -201,11 +204,15 @@ def _statistics(data: PairDataModule) -> BandStatistics:
     return data.statistics
 
 
-def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str]) -> Bundle:
-    statistics, scenes = _statistics(data), data.scenes
-    if scenes is None:
+def _scenes(data: PairDataModule) -> tuple[Scene, ...]:
+    if data.scenes is None:
         raise TrainingError("The data module is not set up; call its setup method first.")
-    scene = scenes.scenes[0]
+    return data.scenes.scenes
+
+
+def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str]) -> Bundle:
+    statistics, scenes = _statistics(data), _scenes(data)
+    scene = scenes[0]
     return Bundle(
         kind="encoder",
         encoder=task.hparams["encoder"],
@@ -219,7 +226,7 @@ def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str])
         classes=None,
         provenance={
             "method": _method(task),
-            "scenes": ", ".join(Path(s.path).name for s in scenes.scenes[:20]),
+            "scenes": ", ".join(Path(s.path).name for s in scenes[:20]),
             "sscl_geo": sscl_geo.__version__,
             "torch": torch.__version__,
             "python": platform.python_version(),

@@ -11,6 +11,7 @@ from torch import Tensor
 from sscl_geo.errors import CollapseWarning, TrainingError
 
 _BRANCHES = ("instance", "dense")
+_SPREADS = 0.6
 
 
 class CollapseMonitor(Callback):
@@ -19,13 +20,14 @@ class CollapseMonitor(Callback):
     Healthy projections, scaled to unit length, spread like isotropic noise: a standard deviation of
     1 in units of 1/sqrt(d), and an effective rank of several. When all views get the same
     projection the deviation is 0, and the loss is at its best (Chen and He, 2021, figure 2). When
-    they spread along a line only, the rank tells it: dimensional collapse (Jing et al., 2022).
+    they spread well but along a line only, the rank tells it: dimensional collapse (Jing et al.,
+    2022).
 
     What is said names the cause that the other logged values point to.
 
     Args:
         threshold: spread, relative to isotropic features, under which a branch has collapsed.
-        least_rank: effective rank under which it has collapsed.
+        least_rank: effective rank under which features that do spread have collapsed to a line.
         patience: looks in a row that it must stay there.
         every: steps between looks; each look waits for the device.
         on_collapse: warn once a branch, or end the training with an error.
@@ -79,7 +81,8 @@ class CollapseMonitor(Callback):
                 continue
             spread = _value(logged, f"{branch}_std")
             rank = _value(logged, f"{branch}_rank")
-            low = spread < self.threshold or rank < self.least_rank
+            # A rank near 1 without spread only says that features have a mean.
+            low = spread < self.threshold or (spread > _SPREADS and rank < self.least_rank)
             self._low[branch] = self._low[branch] + 1 if low else 0
             if self._low[branch] == self.patience:
                 self._tell(
@@ -102,7 +105,6 @@ def suspect(logged: Mapping[str, Tensor], branch: str) -> str:
         branch: ``"instance"`` or ``"dense"``.
     """
     valid, overlap = _value(logged, "valid"), _value(logged, "overlap")
-    spread, rank = _value(logged, f"{branch}_std"), _value(logged, f"{branch}_rank")
     if valid < 0.1:
         return (
             f"only {valid:.0%} of the pixels have data, so raise min_valid or correct the nodata "
@@ -113,7 +115,7 @@ def suspect(logged: Mapping[str, Tensor], branch: str) -> str:
             f"only {overlap:.1%} of the cells have a counterpart, so raise overlap, narrow zoom or "
             "lower dense_stride"
         )
-    if spread >= 0.1 and rank < 2:
+    if _value(logged, f"{branch}_std") > _SPREADS:
         return (
             "the features differ in one direction only, mostly brightness, so use more bands, "
             "stronger augmentation or larger batches"

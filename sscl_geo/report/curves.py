@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from sscl_geo.report.figure import Theme, dress, new_figure
 
 
-def draw_curves(history: pd.DataFrame, panels: Mapping[str, Sequence[str]], theme: Theme) -> Figure:
+def draw_curves(
+    history: pd.DataFrame,
+    panels: Mapping[str, Sequence[str]],
+    theme: Theme,
+    in_a_row: int | None = None,
+) -> Figure:
     """Draw columns of a history against its steps, one panel beside the other.
 
     Each curve is a running mean over the values, which show faintly behind it.
@@ -21,19 +26,22 @@ def draw_curves(history: pd.DataFrame, panels: Mapping[str, Sequence[str]], them
         panels: title of a panel -> the columns in it; columns that are missing or empty are left
             out, and so are panels without any.
         theme: colours.
+        in_a_row: largest number of panels beside each other; all of them if None.
     """
     shown = {
         title: [c for c in columns if c in history and history[c].notna().any()]
         for title, columns in panels.items()
     }
     shown = {title: columns for title, columns in shown.items() if columns}
-    figure = new_figure(4.2 * max(len(shown), 1), 2.7)
-    for i, (title, columns) in enumerate(shown.items()):
-        axes = figure.add_subplot(1, len(shown), i + 1)
+    columns = min(in_a_row or len(shown), len(shown)) or 1
+    rows = -(-len(shown) // columns) or 1
+    figure = new_figure(4.2 * columns, 2.7 * rows)
+    for i, (title, names) in enumerate(shown.items()):
+        axes = figure.add_subplot(rows, columns, i + 1)
         dress(axes, theme)
         axes.set_title(title, loc="left", fontsize=9.5, color=theme.ink, pad=10)
         axes.set_xlabel("step", fontsize=8, color=theme.muted)
-        _curves(axes, history, columns, theme)
+        _curves(axes, history, names, theme)
     return figure
 
 
