@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sscl_geo.classes import ClassTable, LandCoverClass
     from sscl_geo.datamodules.labelled import LabelledDataModule
     from sscl_geo.datamodules.pairs import PairDataModule
+    from sscl_geo.datasets.geodataset import GeoDatasetScenes
     from sscl_geo.datasets.labels import LabelDataset
     from sscl_geo.datasets.pairs import PairDataset
     from sscl_geo.datasets.scenes import SceneDataset
@@ -32,6 +33,7 @@ _HOMES = {
     "CloudMask": "io.cloud_mask",
     "Correspondences": "geometry.correspondences",
     "Evaluation": "evaluation",
+    "GeoDatasetScenes": "datasets.geodataset",
     "LabelDataset": "datasets.labels",
     "LabelledDataModule": "datamodules.labelled",
     "LandCoverClass": "classes",
@@ -56,6 +58,7 @@ __all__ = [
     "CloudMask",
     "Correspondences",
     "Evaluation",
+    "GeoDatasetScenes",
     "LabelDataset",
     "LabelledDataModule",
     "LandCoverClass",

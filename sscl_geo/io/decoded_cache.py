@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from sscl_geo.errors import ConfigError
 from sscl_geo.io.atomic import atomic_path, ensure_folder
+from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.reading import RawPatch, SceneReader
 from sscl_geo.io.remote import is_remote
 from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
 from sscl_geo.progress import progress_bar
 
-_FORMAT = 1
+_FORMAT = 2
 _STRIP_BYTES = 64 * 2**20
 
 
@@ -25,8 +27,9 @@ class DecodedCache:
 
     A scene is decoded whole at its first use, into as many bytes as its pixels have. The files get
     their names when they are complete, so any number of runs and workers may share a folder: two
-    that start at once decode twice and the later one replaces equal bytes. A scene whose file
-    changed is decoded anew; what it left behind can be deleted at any time.
+    that start at once decode twice and the later one replaces equal bytes. A scene one of whose
+    files changed (itself, a mask or cloud mask, a source of a virtual raster) is decoded anew; what
+    it left behind can be deleted at any time.
 
     Attributes:
         folder: where the files lie; on a disk that is faster than decoding.
@@ -44,7 +47,8 @@ class DecodedCache:
             pixels and valid mask of the whole scene.
 
         Raises:
-            SceneError: if the scene cannot be decoded.
+            SceneError: if the scene cannot be opened, or a file on a server not be decoded.
+            ConfigError: if the scene is one of another dataset's.
             OutputError: if the folder cannot be written to.
         """
         stem = ensure_folder(self.folder) / _key(reader.scene, reader.bands)
@@ -58,16 +62,13 @@ class DecodedCache:
 
 
 def _key(scene: Scene, bands: tuple[str, ...]) -> str:
-    """Name that changes when the file, the bands or the way to mask change."""
-    path = Path(scene.path)
-    status = path.stat() if path.is_file() else None
-    told = [
-        _FORMAT,
-        str(path.resolve()) if status else scene.path,
-        None if status is None else [status.st_size, status.st_mtime_ns],
-        bands,
-        repr(scene),
-    ]
+    """Name that changes when a file, the bands or the way to mask change."""
+    if not scene.has_identity:
+        raise ConfigError(
+            f"The decoded cache cannot tell when {scene.path} changes in the dataset that gives "
+            "it; leave cache away, or use a SceneDataset of its files."
+        )
+    told = [_FORMAT, fingerprint(scene), bands]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 

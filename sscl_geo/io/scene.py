@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import rasterio
@@ -55,6 +56,9 @@ class Scene:
     date: datetime | None = None
     clouds: CloudMaskBand | None = None
     vrt: str | None = None
+
+    has_identity: ClassVar[bool] = True
+    """False if scenes that are described alike may have different pixels."""
 
     @property
     def source(self) -> str:

@@ -86,7 +86,7 @@ class _Moments:
 
 
 def band_statistics(
-    scenes: Sequence[Scene],
+    scenes: Sequence[Scene] | Sequence[SceneReader],
     bands: Sequence[str] | None = None,
     windows: int = 64,
     seed: int = 0,
@@ -97,7 +97,7 @@ def band_statistics(
     scenes that have no more windows than that are read whole, and the result is exact.
 
     Args:
-        scenes: scenes with the same bands.
+        scenes: scenes with the same bands, or readers of some.
         bands: names of the bands; those of the first scene if None.
         windows: how many windows to read at most, over all scenes.
         seed: seed of the draw.
@@ -109,11 +109,13 @@ def band_statistics(
         BandError: if a scene lacks a band.
         SceneError: if no valid pixel is found.
     """
-    names = tuple(bands) if bands is not None else scenes[0].bands
-    for scene in scenes:
-        if bands is None and len(scene.bands) != len(names):
+    readers = [s if isinstance(s, SceneReader) else SceneReader(s, bands) for s in scenes]
+    names = readers[0].bands
+    first = readers[0].scene.path
+    for reader in readers:
+        if len(reader.bands) != len(names):
             raise BandError(
-                f"{scene.path} has {len(scene.bands)} bands but {scenes[0].path} has {len(names)}; "
+                f"{reader.scene.path} has {len(reader.bands)} bands but {first} has {len(names)}; "
                 "use scenes with the same bands, or choose bands by name."
             )
     zeros = np.zeros(len(names))
@@ -121,12 +123,13 @@ def band_statistics(
     kept: list[NDArray[np.float64]] = []
     looked = 0
     rng = np.random.default_rng(seed)
-    for number, places in track(_draw_windows(scenes, windows, rng), "band statistics"):
-        scene = scenes[number]
-        with SceneReader(scene, bands) as reader:
+    for number, places in track(
+        _draw_windows([r.scene for r in readers], windows, rng), "band statistics"
+    ):
+        with readers[number] as reader:
             for row, col in places:
-                height = min(_WINDOW, scene.shape[0] - row)
-                width = min(_WINDOW, scene.shape[1] - col)
+                height = min(_WINDOW, reader.scene.shape[0] - row)
+                width = min(_WINDOW, reader.scene.shape[1] - col)
                 patch = read_sound(reader, row, col, height, width)
                 values = patch.pixels[:, patch.valid].astype(np.float64)
                 moments.merge(values)
@@ -136,7 +139,7 @@ def band_statistics(
                 kept.append(values)
     if moments.count == 0:
         raise SceneError(
-            f"{scenes[0].path}{' and the other scenes' if len(scenes) > 1 else ''} "
+            f"{first}{' and the other scenes' if len(scenes) > 1 else ''} "
             "has no valid pixel; check its nodata value."
         )
     percentiles = np.percentile(np.concatenate(kept, axis=1), PERCENTILES, axis=1).T

@@ -66,28 +66,25 @@ def marks_invalid(scene: Scene) -> bool:
     )
 
 
-def validity_table(scene: Scene, bands: tuple[str, ...] | None = None) -> ValidityTable | None:
+def validity_table(reader: SceneReader) -> ValidityTable | None:
     """Count the invalid pixels of a scene by reading it once, in strips of bounded memory.
 
     Args:
-        scene: what to look at.
-        bands: names of the bands that must have data; all if None.
+        reader: reads the scene, and those of its bands that must have data.
 
     Returns:
         the table, or None if every pixel is valid.
     """
+    scene = reader.scene
     if not marks_invalid(scene):
         return None
     height, width = scene.shape
     cell = max(1, ceil(sqrt(height * width / _TABLE_ENTRIES)))
     rows, cols = -(-height // cell), -(-width // cell)
     counts = np.zeros((rows, cols), np.int64)
-    bytes_per_row = width * 4 * len(bands or scene.bands)
+    bytes_per_row = width * 4 * len(reader.bands)
     strip = max(1, _BAND_BYTES // (bytes_per_row * cell)) * cell
-    with (
-        SceneReader(scene, bands) as reader,
-        progress_bar(f"valid area of {scene.name}", rows) as bar,
-    ):
+    with progress_bar(f"valid area of {scene.name}", rows) as bar:
         for row in range(0, height, strip):
             # Reading past the lower and right edge would count as invalid: pad with True instead.
             valid = read_sound(reader, row, 0, min(strip, height - row), width).valid

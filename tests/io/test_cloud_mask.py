@@ -225,7 +225,7 @@ def test_the_valid_area_knows_of_clouds(make_scene) -> None:
     make_scene(classes(16, 22), "a_SCL.tif", transform=TEN @ Affine.scale(2))
     scene = open_scene(path, clouds=SCL)
     assert marks_invalid(scene)
-    table = validity_table(scene)
+    table = validity_table(SceneReader(scene))
     assert table is not None
     invalid = (~SceneReader(scene).read(0, 0, 31, 44).valid).sum()
     assert table.sums[-1, -1] == invalid

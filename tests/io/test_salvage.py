@@ -52,7 +52,7 @@ def test_windows_beside_the_damage_are_read_without_a_word(damaged: SceneReader)
 
 def test_a_damaged_block_is_no_valid_ground(damaged: SceneReader) -> None:
     with pytest.warns(SkippedPlaceWarning):
-        table = validity_table(damaged.scene)
+        table = validity_table(damaged)
     assert table is not None
     share = table.valid_share(*(np.array([n]) for n in (0, 0, 150, 170)))
     assert share == pytest.approx(1 - DAMAGED.mean())

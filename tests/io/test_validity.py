@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sscl_geo.io import validity
+from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.validity import validity_table
 
@@ -27,7 +28,9 @@ def mask() -> np.ndarray:
 
 
 def test_small_scenes_are_counted_exactly(make_scene, mask: np.ndarray) -> None:
-    table = validity_table(open_scene(make_scene(mask[None].astype(np.uint8), nodata=0)))
+    table = validity_table(
+        SceneReader(open_scene(make_scene(mask[None].astype(np.uint8), nodata=0)))
+    )
     places = windows(np.random.default_rng(0), 500, mask.shape)
     np.testing.assert_allclose(table.valid_share(*places), counted(mask, places), atol=1e-12)
 
@@ -35,7 +38,9 @@ def test_small_scenes_are_counted_exactly(make_scene, mask: np.ndarray) -> None:
 def test_large_scenes_get_a_lower_bound(make_scene, mask: np.ndarray, monkeypatch) -> None:
     monkeypatch.setattr(validity, "_TABLE_ENTRIES", 100)
     monkeypatch.setattr(validity, "_BAND_BYTES", 1000)
-    table = validity_table(open_scene(make_scene(mask[None].astype(np.uint8), nodata=0)))
+    table = validity_table(
+        SceneReader(open_scene(make_scene(mask[None].astype(np.uint8), nodata=0)))
+    )
     assert table.cell == 7
     places = windows(np.random.default_rng(0), 500, mask.shape)
     assert (table.valid_share(*places) <= counted(mask, places) + 1e-12).all()
@@ -45,14 +50,19 @@ def test_windows_away_from_missing_data_are_fully_valid(make_scene, monkeypatch)
     monkeypatch.setattr(validity, "_TABLE_ENTRIES", 100)
     array = np.ones((1, 60, 60), np.uint8)
     array[0, :6] = 0
-    table = validity_table(open_scene(make_scene(array, nodata=0)))
+    table = validity_table(SceneReader(open_scene(make_scene(array, nodata=0))))
     one = np.array([1])
     assert table.valid_share(one * 12, one * 3, one * 48, one * 57) == 1
 
 
 def test_a_scene_that_marks_nothing_needs_no_table(make_scene) -> None:
-    assert validity_table(open_scene(make_scene(np.zeros((1, 9, 9), np.uint8)))) is None
+    assert (
+        validity_table(SceneReader(open_scene(make_scene(np.zeros((1, 9, 9), np.uint8))))) is None
+    )
 
 
 def test_a_scene_without_missing_data_needs_no_table(make_scene) -> None:
-    assert validity_table(open_scene(make_scene(np.ones((1, 9, 9), np.uint8), nodata=0))) is None
+    assert (
+        validity_table(SceneReader(open_scene(make_scene(np.ones((1, 9, 9), np.uint8), nodata=0))))
+        is None
+    )
