@@ -6,6 +6,8 @@ from lightly.models.utils import concat_all_gather
 from lightly.utils.dist import world_size
 from torch import Tensor, nn
 
+from sscl_geo.errors import ConfigError
+
 
 class InfoNCELoss(nn.Module):
     """Find the target among a queue of features of other views (MoCo; He et al., 2020, equation 1).
@@ -21,6 +23,9 @@ class InfoNCELoss(nn.Module):
         queue_size: features that the queue holds; see :func:`queue_size_for`.
         temperature: divides the cosines; 0.2 in MoCo v2 and DenseCL.
 
+    Raises:
+        ConfigError: if one of them is not above 0.
+
     Example:
         >>> import torch
         >>> from sscl_geo.losses.info_nce import InfoNCELoss
@@ -35,6 +40,11 @@ class InfoNCELoss(nn.Module):
     pointer: Tensor
 
     def __init__(self, dim: int, queue_size: int = 4096, temperature: float = 0.2) -> None:
+        if queue_size < 1 or temperature <= 0:
+            raise ConfigError(
+                f"InfoNCE with a queue of {queue_size} and temperature {temperature} is impossible;"
+                " both must be above 0."
+            )
         super().__init__()
         self.temperature = temperature
         self.register_buffer("queue", F.normalize(torch.randn(queue_size, dim), dim=1))

@@ -30,9 +30,4 @@ def build_objective(name: Objective, dim: int, queue_size: int, temperature: flo
         return VICRegLoss()
     if name != "infonce":
         raise ConfigError(f"There is no objective {name!r}; choose cosine, infonce or vicreg.")
-    if queue_size < 1 or temperature <= 0:
-        raise ConfigError(
-            f"InfoNCE with a queue of {queue_size} and temperature {temperature} is impossible; "
-            "both must be above 0."
-        )
     return InfoNCELoss(dim, queue_size, temperature)

@@ -43,3 +43,8 @@ def build_encoder(name: str, in_channels: int, weights: str | None = None) -> nn
             f"The weights {weights!r} of the encoder {name} could not be fetched "
             f"({str(error).splitlines()[0]}); check the network, or give them as a file."
         ) from error
+
+
+def feature_channels(encoder: nn.Module) -> list[int]:
+    """Channels of an encoder's features at strides 1, 2, 4 …; 0 where it has none."""
+    return list(encoder.out_channels)  # ty: ignore[invalid-argument-type]

@@ -7,11 +7,22 @@ from torch import Tensor, nn
 from sscl_geo.errors import ConfigError
 
 
-def dense_mlp(in_channels: int, hidden: int, out_channels: int) -> nn.Sequential:
-    """BYOL's two-layer head (Grill et al., 2020, section 3.2) for each cell of a feature map."""
+def dense_mlp(
+    in_channels: int, hidden: int, out_channels: int, *, normalized: bool = True
+) -> nn.Sequential:
+    """Two-layer head for each cell of a feature map.
+
+    Args:
+        in_channels: channels of the map.
+        hidden: channels of the hidden layer.
+        out_channels: channels of the result.
+        normalized: normalise the hidden layer over the batch, as BYOL does (Grill et al., 2020,
+            section 3.2); DenseCL does not.
+    """
+    norm = [nn.BatchNorm2d(hidden)] if normalized else []
     return nn.Sequential(
-        nn.Conv2d(in_channels, hidden, 1, bias=False),
-        nn.BatchNorm2d(hidden),
+        nn.Conv2d(in_channels, hidden, 1, bias=not normalized),
+        *norm,
         nn.ReLU(inplace=True),
         nn.Conv2d(hidden, out_channels, 1),
     )

@@ -29,6 +29,13 @@ _METHODS = {
         "the instance branch of sscl alone (Grill et al., 2020)",
         {"spatial_weight": 0.0, "semantic_weight": 0.0},
     ),
+    "simsiam": _Method("simsiam.SimSiam", "byol without a target (Chen and He, 2021)"),
+    "moco": _Method("moco.MoCo", "contrast with a queue, v2 (Chen et al., 2020)"),
+    "simclr": _Method("simclr.SimCLR", "contrast with the batch (Chen et al., 2020)"),
+    "densecl": _Method("densecl.DenseCL", "moco of views and of similar cells (Wang et al., 2021)"),
+    "pixpro": _Method("pixpro.PixPro", "consistency of cells near by (Xie et al., 2021)"),
+    "vicreg": _Method("vicreg.VICReg", "variance and covariance guard (Bardes et al., 2022)"),
+    "vicregl": _Method("vicregl.VICRegL", "vicreg of views and of cells (Bardes et al., 2022)"),
 }
 
 METHODS: dict[str, str] = {name: method.summary for name, method in _METHODS.items()}

@@ -178,15 +178,15 @@ class PairTask(BaseTask):
         Args:
             branch: ``"instance"`` or ``"dense"``.
             views: the batch.
-            projected: projections of the online network, shape (N, C) or (N, C, h, w).
-            pair: the two features that the loss makes similar, shaped alike.
-            weight: shape (N) or (N, h, w).
+            projected: projections of the online network, shape (2 B, C) or (2 B, C, h, w).
+            pair: the two features that the method makes similar, shaped alike.
+            weight: where they count, shape (2 B) or (2 B, h, w).
         """
         if self.global_step % self.hparams["monitor_every"]:
             return
-        health = feature_health(projected, weight)
-        health["cosine"] = mean_cosine(*pair, weight)
-        self.log_values({f"{branch}_{k}": v for k, v in health.items()}, views)
+        values = feature_health(projected, views.has_data(projected))
+        values["cosine"] = mean_cosine(*pair, weight)
+        self.log_values({f"{branch}_{k}": v for k, v in values.items()}, views)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then move the target: once a step, however many batches were accumulated."""

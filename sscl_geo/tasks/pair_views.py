@@ -84,6 +84,13 @@ class PairViews:
         """Bool of shape (2 B, h, w): cells with at least a share ``min_valid`` of valid pixels."""
         return cell_valid_share(self.valid, shape) >= min_valid
 
+    def has_data(self, features: Tensor) -> Tensor:
+        """Where features (2 B, C) or (2 B, C, h, w) stand on data at all: 1, else 0."""
+        if features.ndim == 2:
+            return self.valid.flatten(1).any(dim=1).float()
+        shape = (features.shape[-2], features.shape[-1])
+        return (cell_valid_share(self.valid, shape) > 0).float()
+
     def match(
         self, shape: tuple[int, int], min_valid: float, cell_center: float = 0.5
     ) -> Correspondences:

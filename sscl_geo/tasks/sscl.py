@@ -10,6 +10,7 @@ from sscl_geo.errors import ConfigError
 from sscl_geo.losses.drawn_cells import draw_cells, take_cells
 from sscl_geo.losses.info_nce import InfoNCELoss
 from sscl_geo.losses.objective import Objective, build_objective
+from sscl_geo.models.encoders import feature_channels
 from sscl_geo.models.heads import DecoderProjector, DenseProjector, Propagation, dense_mlp
 from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.tasks.pair_task import PairTask
@@ -122,7 +123,7 @@ class SSCCL(PairTask):
         hidden, dim, stride = h["hidden_dim"], h["projection_dim"], h["dense_stride"]
         encoder = self.build_encoder()
         networks = {"encoder": encoder}
-        channels = list(encoder.out_channels)  # ty: ignore[invalid-argument-type]
+        channels = feature_channels(encoder)
         if "instance" in self.term_weights:
             networks["projector"] = BYOLProjectionHead(channels[-1], hidden, dim)
         if h["decoder"] is not None:
