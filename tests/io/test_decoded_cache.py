@@ -1,11 +1,14 @@
 """Decoded copies of scenes: the same pixels, made once, safe to share."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.reading import SceneReader
@@ -65,3 +68,49 @@ def test_runs_that_start_at_once_share_a_folder(path: Path, tmp_path: Path) -> N
         thread.join()
     assert not wrong
     assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+USE = """
+import sys
+from sscl_geo.io.decoded_cache import DecodedCache
+from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.scene import open_scene
+from pathlib import Path
+
+path, folder = sys.argv[1:]
+reader = SceneReader(open_scene(path))
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(5):
+    copy = DecodedCache(Path(folder)).open(reader)
+    print(int(copy.pixels.sum()), int(copy.valid.sum()))
+"""
+
+
+def test_processes_that_start_at_once_share_a_folder(path: Path, tmp_path: Path) -> None:
+    whole = SceneReader(open_scene(path)).read_raw(0, 0, 170, 90)
+    command = [sys.executable, "-c", USE, str(path), str(tmp_path / "cache")]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    truth = f"{int(whole.pixels.sum())} {int(whole.valid.sum())}\n" * 5
+    assert [process.communicate()[0] for process in processes] == [truth] * 2
+    assert [process.returncode for process in processes] == [0, 0]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_mask_that_changed_is_decoded_anew(path: Path, tmp_path: Path) -> None:
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as target:
+        target.write_mask(np.ones((170, 90), bool))
+    cache = DecodedCache(tmp_path / "cache")
+    before = cache.open(SceneReader(open_scene(path))).valid.mean()
+    with rasterio.open(path, "r+") as target:
+        target.write_mask(np.zeros((170, 90), bool))
+    assert before > 0.9
+    assert not cache.open(SceneReader(open_scene(path))).valid.any()
