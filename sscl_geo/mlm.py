@@ -6,15 +6,23 @@ extension.
 """
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from sscl_geo.classes import ClassTable
+from sscl_geo.io.stac_writing import asset, stac_item, write_json
 
 if TYPE_CHECKING:
     from sscl_geo.bundle import Bundle
 
 MLM_SCHEMA: Final = "https://stac-extensions.github.io/mlm/v1.5.0/schema.json"
 
+_SAFETENSORS: Final = "safetensors.torch.save_file"
+_ARTIFACTS: Final = {".pt2": "torch.export.save", ".onnx": "torch.onnx.export"}
+_NOTHING: Final[Mapping[str, Path]] = MappingProxyType({})
 _ARCHITECTURES: Final = {
     "unet": "U-Net",
     "deeplabv3+": "DeepLabV3+",
@@ -73,11 +81,49 @@ def mlm_properties(bundle: "Bundle") -> dict[str, Any]:
     return properties
 
 
+def write_model_item(
+    bundle: "Bundle", model: Path, path: Path, exports: Mapping[str, Path] = _NOTHING
+) -> Path:
+    """Write a STAC item that describes a model.
+
+    It has no geometry: a bundle does not say where on the globe it may be used.
+
+    Args:
+        bundle: the model.
+        model: its file.
+        path: the item to write; ``NAME.mlm.json`` is what catalogues look for.
+        exports: further files of the same model by a key for each: ``.onnx``, ``.pt2``.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    properties = mlm_properties(bundle)
+    assets = {
+        key: asset(
+            file,
+            path,
+            ["mlm:model"],
+            **{"mlm:artifact_type": _ARTIFACTS.get(file.suffix.lower(), _SAFETENSORS)},
+        )
+        for key, file in {"model": model, **exports}.items()
+    }
+    # MLM wants bands in the properties; STAC's core allows that only if an asset has some too.
+    assets["model"]["bands"] = properties["bands"]
+    item = stac_item(
+        model.stem,
+        moment=datetime.fromtimestamp(model.stat().st_mtime, UTC),
+        properties=properties,
+        assets=assets,
+        extensions=(MLM_SCHEMA,),
+    )
+    return write_json(item, path)
+
+
 def classification_classes(classes: ClassTable) -> list[dict[str, Any]]:
-    """Classes as STAC's classification extension lists them.
+    """Classes as STAC's classification extension lists them, version 1.1, which MLM refers to.
 
     Its ``name`` is for programs, letters, digits, ``-`` and ``_`` only; what a legend shows is in
-    ``title`` and, for readers of version 1, ``description``.
+    ``description``.
     """
     records: list[dict[str, Any]] = []
     taken: set[str] = set()
@@ -86,9 +132,13 @@ def classification_classes(classes: ClassTable) -> list[dict[str, Any]]:
         if not name or name in taken:
             name = f"{name or 'class'}-{item.value}"
         taken.add(name)
-        shown = {"title": item.name, "description": item.name} if item.name else {}
         records.append(
-            {"value": item.value, "name": name, **shown, "color_hint": item.hex_color[1:].upper()}
+            {
+                "value": item.value,
+                "name": name,
+                "description": item.name or name,
+                "color_hint": item.hex_color[1:].upper(),
+            }
         )
     return records
 

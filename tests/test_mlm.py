@@ -77,5 +77,5 @@ def test_class_names_become_distinct_identifiers_and_stay_readable():
     identifiers = [r["name"] for r in records]
     assert len(set(identifiers)) == len(names)
     assert all(re.fullmatch(r"[0-9A-Za-z_-]+", n) for n in identifiers)
-    assert [r.get("title", "") for r in records] == names
+    assert [r["description"] for r in records] == [*names[:3], identifiers[3], "a-b"]
     assert records[4]["color_hint"] == "008004"
