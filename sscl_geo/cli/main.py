@@ -83,11 +83,12 @@ def _dispatch(words: list[str]) -> None:
 def _run(name: str, words: Sequence[str]) -> None:
     from sscl_geo.cli.parsing import parse_command
     from sscl_geo.io.atomic import atomic_path
+    from sscl_geo.progress import is_main_rank
 
     verb = getattr(importlib.import_module(f"sscl_geo.cli.{name}"), name)
     command = parse_command(verb, f"sscl-geo {name}", words)
     product = verb(**command.values)
-    if product is not None:
+    if product is not None and is_main_rank():
         config = config_path(product)
         with atomic_path(config) as temporary:
             made_by = f"# sscl-geo {__version__}: sscl-geo {name} --config {config.name}\n"

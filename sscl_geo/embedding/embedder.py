@@ -69,13 +69,13 @@ class PixelEmbedder(nn.Module):
     def __init__(self, embedder: Embedder, mean: Tensor, components: Tensor, grid: Grid) -> None:
         super().__init__()
         self.embedder = embedder
-        self.register_buffer("components", components[:, :, None, None])
-        self.register_buffer("offset", -(components @ mean))
+        self.components = nn.Buffer(components[:, :, None, None])
+        self.offset = nn.Buffer(-(components @ mean))
         self.grid = grid
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Values of each pixel, float32 of shape (B, N, H, W)."""
-        cells = F.conv2d(self.embedder(image, valid), self.components, self.offset)  # ty: ignore[invalid-argument-type]
+        cells = F.conv2d(self.embedder(image, valid), self.components, self.offset)
         if self.grid == "cells":
             factor = self.embedder.cell
             return cells.repeat_interleave(factor, -2).repeat_interleave(factor, -1)

@@ -57,7 +57,7 @@ class PixelProbe(Callback):
         Raises:
             LabelError: if the labels cannot be used with the scenes.
         """
-        data: Any = trainer.datamodule  # ty: ignore[unresolved-attribute]
+        data: Any = trainer.datamodule  # ty: ignore[missing-attribute]
         labels = open_labels(self.labels, column=self.column)
         self._classes = len(labels.classes)
         bands = data.hparams["bands"]
@@ -78,14 +78,14 @@ class PixelProbe(Callback):
         step = trainer.global_step
         if step != self._seen and (step % self.every == 0 or step == trainer.max_steps):
             self._measure(trainer, pl_module)
-        self.log("train_probe_miou", torch.tensor(self._last), batch_size=1)
+        pl_module.log("train_probe_miou", torch.tensor(self._last), batch_size=1)
 
     def _measure(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._seen = trainer.global_step
         if not trainer.is_global_zero:
             return
         task: Any = pl_module
-        normalize = trainer.datamodule.augmentation.normalize  # ty: ignore[unresolved-attribute]
+        normalize = trainer.datamodule.augmentation.normalize  # ty: ignore[missing-attribute]
 
         def encode(image: Tensor, valid: Tensor) -> Tensor:
             return task.dense_features(normalize.to(image.device)(image, valid))

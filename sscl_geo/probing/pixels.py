@@ -73,9 +73,9 @@ class ProbePixels:
         dataset = LabelledPatches(scenes, labels, size, bands=bands)
         half = len(places) // 2
         train, test = order[:half][:patches], order[half:][:patches]
-        return tuple(  # ty: ignore[invalid-return-type] - two of them
-            cls._read(dataset, [places[i] for i in sorted(part)], pixels, rng)
-            for part in (train, test)
+        return (
+            cls._read(dataset, [places[i] for i in sorted(train)], pixels, rng),
+            cls._read(dataset, [places[i] for i in sorted(test)], pixels, rng),
         )
 
     @classmethod
