@@ -9,7 +9,12 @@ def segment(
     *,
     model: Path,
     out: Path,
-    confidence: bool = False,
+    layers: list[
+        Literal[
+            "confidence", "entropy", "margin", "disagreement", "probabilities", "probabilities16"
+        ]
+    ]
+    | None = None,
     polygons: bool = False,
     tile: int = 256,
     margin: int = 16,
@@ -24,7 +29,9 @@ def segment(
         model: bundle that 'finetune' wrote.
         out: the map to write, ending in .tif; for several scenes a folder, in which each map gets
             the name of its scene.
-        confidence: write the probability of the class shown, in percent, as NAME.confidence.tif.
+        layers: rasters to write beside the classes, as NAME.LAYER.tif: probability of the class
+            shown, entropy, lead over the next class, disagreement between overlapping tiles, all in
+            percent; probabilities of all classes in 250ths or as float16.
         polygons: write the connected regions of each class as NAME.gpkg.
         tile: height and width of what the network sees at once, in pixels.
         margin: pixels at each side of a tile that serve as context only.
@@ -66,14 +73,14 @@ def segment(
             overlap=overlap,
             batch_size=batch_size,
             device=where,
-            confidence=target.with_suffix(".confidence.tif") if confidence else None,
+            layers=layers or (),
             polygons=target.with_suffix(".gpkg") if polygons else None,
             provenance=provenance,
         )
         console.print("map       ", products.class_map, markup=False)
-        for name, path in (("confidence", products.confidence), ("polygons  ", products.polygons)):
+        for name, path in {**products.layers, "polygons": products.polygons}.items():
             if path is not None:
-                console.print(name, path, markup=False)
+                console.print(f"{name:<10}", path, markup=False)
     return out
 
 
