@@ -4,11 +4,11 @@ from math import ceil
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from sscl_geo.geometry.affine import compose, translation
 from sscl_geo.geometry.footprint import bounding_windows
+from sscl_geo.geometry.interpolate import interpolate
 
 
 def is_window(pixel_to_patch: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -72,13 +72,19 @@ def resample_into(
     # Bilinear interpolation at a view's edge needs the next pixel beyond it.
     row, col, height, width = bounding_windows(pixel_to_patch, shape).tolist()
     row, col = row - 1, col - 1
-    source = np.empty((len(pixels) + 1, height + 2, width + 2), np.float32)
+    source = np.empty((len(pixels), height + 2, width + 2), np.float32)
     known = np.empty(source.shape[1:], bool)
-    _cut_into(source[:-1], known, pixels, valid, row, col)
-    source[-1] = known
-    image[:], there[:] = _interpolate(
-        source, compose(translation(-col, -row), pixel_to_patch), shape
+    _cut_into(source, known, pixels, valid, row, col)
+    to_source = compose(translation(-col, -row), pixel_to_patch)
+    stretch = float(np.linalg.norm(pixel_to_patch[:, :2], axis=0).max())
+    shown = interpolate(
+        torch.from_numpy(source)[None],
+        torch.from_numpy(known)[None],
+        torch.from_numpy(to_source)[None],
+        shape,
+        samples=max(1, ceil(stretch - 1e-9)),
     )
+    image[:], there[:] = shown[0][0].numpy(), shown[1][0].numpy()
 
 
 def _cut_into(
@@ -100,27 +106,3 @@ def _cut_into(
     np.copyto(image[:, *inside], pixels[:, top:bottom, left:right], casting="unsafe")
     if not there.all():
         image[:, ~there] = 0
-
-
-def _interpolate(
-    source: NDArray[np.float32], pixel_to_source: NDArray[np.float64], shape: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Interpolate the bands of a source, whose last band is 1 where the others are valid."""
-    height, width = shape
-    stretch = np.linalg.norm(pixel_to_source[:, :2], axis=0)
-    samples_x, samples_y = (max(1, ceil(s - 1e-9)) for s in stretch)
-    x = (np.arange(width * samples_x) + 0.5) / samples_x
-    y = (np.arange(height * samples_y) + 0.5) / samples_y
-    grid = np.stack(np.meshgrid(x, y), axis=-1) @ pixel_to_source[:, :2].T + pixel_to_source[:, 2]
-    grid = grid / [source.shape[2], source.shape[1]] * 2 - 1
-    sampled = F.grid_sample(
-        torch.from_numpy(source)[None],
-        torch.from_numpy(grid)[None].float(),
-        mode="bilinear",
-        padding_mode="zeros",
-        align_corners=False,
-    )
-    sampled = F.avg_pool2d(sampled, (samples_y, samples_x))[0].numpy()
-    weight = sampled[-1]
-    inside = weight >= 0.5
-    return np.where(inside, sampled[:-1] / np.where(inside, weight, 1), 0), inside

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sscl_geo.geometry.affine import compose
+from sscl_geo.geometry.interpolate import interpolate
 
 
 class Warped(NamedTuple):
@@ -51,18 +51,32 @@ class RandomWarp(nn.Module):
         self.zoom = zoom
         self.rotation = rotation
 
-    def forward(self, image: Tensor, valid: Tensor) -> Warped:
+    def forward(
+        self,
+        image: Tensor,
+        valid: Tensor,
+        view_to_image: Tensor | None = None,
+        shape: tuple[int, int] | None = None,
+        samples: int = 1,
+    ) -> Warped:
         """Warp a batch.
 
         Args:
             image: float of shape (B, C, H, W), 0 where not valid.
             valid: bool of shape (B, H, W).
+            view_to_image: where the views lie in their images, float64 of shape (B, 2, 3); the
+                views are the images if None. The cut, its zoom and its rotation are part of the
+                one interpolation.
+            shape: (height, width) of the views; of the images if None.
+            samples: points that are averaged for a pixel, along each axis.
         """
-        batch, _, height, width = image.shape
-        matrix = self.draw(batch, (height, width), image.device)
-        if self.zoom == (1.0, 1.0) and self.rotation == 0:
+        shape = shape or (image.shape[-2], image.shape[-1])
+        matrix = self.draw(len(image), shape, image.device)
+        if view_to_image is None and self.zoom == (1.0, 1.0) and self.rotation == 0:
             return Warped(*_move(image, valid, matrix), matrix)
-        return Warped(*_interpolate(image, valid, matrix), matrix)
+        if view_to_image is not None:
+            matrix = compose(view_to_image, matrix)
+        return Warped(*interpolate(image, valid, matrix, shape, samples), matrix)
 
     def draw(self, batch: int, shape: tuple[int, int], device: torch.device) -> Tensor:
         """Draw matrices (batch, 2, 3), float64, from new pixels to old, about the view's centre."""
@@ -102,20 +116,3 @@ def _move(image: Tensor, valid: Tensor, new_to_old: Tensor) -> tuple[Tensor, Ten
     at = (old[..., 1].floor() * width + old[..., 0].floor()).long()
     moved = image.reshape(batch, channels, -1).gather(2, at[:, None].expand(-1, channels, -1))
     return moved.reshape(image.shape), valid.reshape(batch, -1).gather(1, at).reshape(valid.shape)
-
-
-def _interpolate(image: Tensor, valid: Tensor, new_to_old: Tensor) -> tuple[Tensor, Tensor]:
-    """Apply any matrix with one bilinear interpolation over valid pixels."""
-    batch, _, height, width = image.shape
-    size = torch.tensor([width, height], dtype=torch.float64, device=image.device)
-    # From pixels to grid_sample's coordinates on both sides: g = 2 p / size - 1.
-    to_pixels = torch.cat([torch.diag(size / 2), (size / 2)[:, None]], dim=1)
-    to_grid = torch.cat([torch.diag(2 / size), -torch.ones_like(size)[:, None]], dim=1)
-    theta = compose(to_grid.expand(batch, 2, 3), compose(new_to_old, to_pixels.expand(batch, 2, 3)))
-    grid = F.affine_grid(theta.to(image.dtype), [batch, 1, height, width], align_corners=False)
-    source = torch.cat([image * valid[:, None], valid[:, None].to(image.dtype)], dim=1)
-    sampled = F.grid_sample(source, grid, align_corners=False)
-    weight = sampled[:, -1:]
-    inside = weight >= 0.5
-    values = sampled[:, :-1] / weight.clamp(min=0.5)
-    return torch.where(inside, values, torch.zeros_like(values)), inside[:, 0]

@@ -1,0 +1,65 @@
+"""Showing images on other grids: one bilinear interpolation, in which only valid pixels count."""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sscl_geo.geometry.affine import compose
+
+
+def interpolate(
+    image: Tensor,
+    valid: Tensor,
+    new_to_old: Tensor,
+    shape: tuple[int, int] | None = None,
+    samples: int = 1,
+) -> tuple[Tensor, Tensor]:
+    """Show a batch of images on new grids.
+
+    Bilinear between pixel centres; a new pixel is the mean of ``samples`` x ``samples`` points
+    spread over it, so that fine detail does not alias where new pixels are larger than old ones.
+    Only valid pixels count, with their share of the weight, so that nodata never bleeds into data; a
+    new pixel is valid if at least half of its weight is. What lies beyond an image is not valid.
+
+    Args:
+        image: float32 of shape (B, C, height, width), 0 where not valid.
+        valid: bool of shape (B, height, width).
+        new_to_old: float64 of shape (B, 2, 3), from new pixels to old, both (column, row) with
+            (0, 0) at the outer corner.
+        shape: (height, width) of the new grids; that of the old ones if None.
+        samples: points a new pixel along each axis; the size of new pixels in old ones, rounded up.
+
+    Returns:
+        images (B, C, *shape), 0 where not valid, and masks (B, *shape).
+    """
+    height, width = shape or (image.shape[-2], image.shape[-1])
+    to_grid = _to_grid(image.shape[-1], image.shape[-2], new_to_old)
+    # Composed in float64; the results hold numbers of pixels, for which float32 is enough.
+    new_to_grid = compose(to_grid, new_to_old)
+    theta = compose(new_to_grid, _from_grid(width, height, new_to_old)).to(image.dtype)
+    grid = F.affine_grid(theta, [len(image), 1, height, width], align_corners=False)
+    # Where the points of a pixel lie, from its centre.
+    points = (torch.arange(samples).double() + 0.5) / samples - 0.5
+    points_xy = torch.cartesian_prod(points, points).to(new_to_old.device)
+    shifts = (points_xy @ new_to_grid[..., :2].mT).to(image.dtype)
+    source = torch.cat([image, valid[:, None].to(image.dtype)], dim=1)
+    parts = (
+        F.grid_sample(source, grid + shifts[:, i, None, None], align_corners=False)
+        for i in range(samples * samples)
+    )
+    total = functools.reduce(Tensor.add_, parts)
+    weight = total[:, -1:]
+    inside = weight >= samples * samples / 2
+    values = total[:, :-1].div_(weight.clamp(min=samples * samples / 2))
+    return values.masked_fill_(~inside, 0), inside[:, 0]
+
+
+def _to_grid(width: int, height: int, like: Tensor) -> Tensor:
+    """From pixels to the coordinates of grid_sample: g = 2 p / size - 1."""
+    return like.new_tensor([[2 / width, 0, -1], [0, 2 / height, -1]])
+
+
+def _from_grid(width: int, height: int, like: Tensor) -> Tensor:
+    return like.new_tensor([[width / 2, 0, width / 2], [0, height / 2, height / 2]])
