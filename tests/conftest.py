@@ -27,6 +27,12 @@ GRIDS = {
 SceneMaker = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests leave behind out of the user's cache folder."""
+    os.environ["SSCL_GEO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def make_scene(tmp_path: Path) -> SceneMaker:
     """Write a raster and return its path.

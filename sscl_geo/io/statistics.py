@@ -1,21 +1,26 @@
 """Statistics of the bands of scenes, from a sample of windows, in one pass."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from sscl_geo.errors import BandError, SceneError
+from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.remote import is_remote
 from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
+from sscl_geo.io.user_cache import recall, remember
 from sscl_geo.progress import track
 
 PERCENTILES = (2.0, 50.0, 98.0)
 """Percentiles that are kept: the usual stretch of a picture, and the median."""
 
+_FORMAT = 1
 _WINDOW = 512
 _KEPT_PER_WINDOW = 4096
 
@@ -44,6 +49,14 @@ class BandStatistics:
     valid_share: float
     pixels: int
 
+    @classmethod
+    def from_dict(cls, found: Any) -> Self | None:
+        """Statistics from what :func:`dataclasses.asdict` made of them; None if it is not that."""
+        names = {field.name for field in fields(cls)}
+        if not isinstance(found, dict) or found.keys() != names:
+            return None
+        return cls(**{k: _as_tuples(v) if isinstance(v, list) else v for k, v in found.items()})
+
     def to_frame(self) -> pd.DataFrame:
         """One row a band, for printing and for CSV."""
         named = {f"p{p:g}": [v[i] for v in self.percentiles] for i, p in enumerate(PERCENTILES)}
@@ -58,6 +71,10 @@ class BandStatistics:
                 "valid_share": self.valid_share,
             }
         )
+
+
+def _as_tuples(values: list[Any]) -> tuple[Any, ...]:
+    return tuple(_as_tuples(v) if isinstance(v, list) else v for v in values)
 
 
 @dataclass
@@ -96,6 +113,10 @@ def band_statistics(
     Windows of 512 x 512 pixels are drawn without replacement, in proportion to the scenes' areas;
     scenes that have no more windows than that are read whole, and the result is exact.
 
+    The result is kept in the user's cache folder, so that the next run over the same scenes need
+    not read them again; it is measured anew when one of the files that were read changes. Scenes on
+    a server, whose changes show no mark, are measured each time.
+
     Args:
         scenes: scenes with the same bands, or readers of some.
         bands: names of the bands; those of the first scene if None.
@@ -118,16 +139,32 @@ def band_statistics(
                 f"{reader.scene.path} has {len(reader.bands)} bands but {first} has {len(names)}; "
                 "use scenes with the same bands, or choose bands by name."
             )
+    rng = np.random.default_rng(seed)
+    places = _draw_windows([r.scene for r in readers], windows, rng)
+    key = _key(readers, places, seed)
+    kept = None if key is None else BandStatistics.from_dict(recall("statistics", key))
+    if kept is not None:
+        return kept
+    found = _measure(readers, places, rng)
+    if key is not None:
+        remember("statistics", key, asdict(found))
+    return found
+
+
+def _measure(
+    readers: Sequence[SceneReader],
+    places: Sequence[tuple[int, list[tuple[int, int]]]],
+    rng: np.random.Generator,
+) -> BandStatistics:
+    """Statistics of the windows (row, col) of some scenes."""
+    names = readers[0].bands
     zeros = np.zeros(len(names))
     moments = _Moments(0, zeros.copy(), zeros.copy(), zeros + np.inf, zeros - np.inf)
     kept: list[NDArray[np.float64]] = []
     looked = 0
-    rng = np.random.default_rng(seed)
-    for number, places in track(
-        _draw_windows([r.scene for r in readers], windows, rng), "band statistics"
-    ):
+    for number, corners in track(places, "band statistics"):
         with readers[number] as reader:
-            for row, col in places:
+            for row, col in corners:
                 height = min(_WINDOW, reader.scene.shape[0] - row)
                 width = min(_WINDOW, reader.scene.shape[1] - col)
                 patch = read_sound(reader, row, col, height, width)
@@ -139,7 +176,7 @@ def band_statistics(
                 kept.append(values)
     if moments.count == 0:
         raise SceneError(
-            f"{first}{' and the other scenes' if len(scenes) > 1 else ''} "
+            f"{readers[0].scene.path}{' and the other scenes' if len(readers) > 1 else ''} "
             "has no valid pixel; check its nodata value."
         )
     percentiles = np.percentile(np.concatenate(kept, axis=1), PERCENTILES, axis=1).T
@@ -153,6 +190,17 @@ def band_statistics(
         valid_share=moments.count / looked,
         pixels=moments.count,
     )
+
+
+def _key(
+    readers: Sequence[SceneReader], places: Sequence[tuple[int, list[tuple[int, int]]]], seed: int
+) -> object:
+    """All that statistics depend on; None if that cannot be told."""
+    read = [readers[number] for number, _ in places]
+    if any(not r.scene.has_identity or is_remote(r.scene.source) for r in read):
+        return None
+    told = [(fingerprint(r.scene), r.bands) for r in read]
+    return [_FORMAT, seed, readers[0].bands, told, places]
 
 
 def _draw_windows(

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io import statistics
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.statistics import band_statistics
 
@@ -56,3 +58,50 @@ def test_a_scene_without_valid_pixels_is_refused(make_scene) -> None:
     scene = open_scene(make_scene(np.zeros((1, 9, 9), np.uint8), nodata=0))
     with pytest.raises(SceneError, match="no valid pixel"):
         band_statistics([scene])
+
+
+@pytest.fixture
+def counted(monkeypatch, tmp_path) -> list[int]:
+    """Rows of the windows that are read, with a cache folder of the test's own."""
+    rows: list[int] = []
+
+    def counting(reader, row, *rest):
+        rows.append(row)
+        return read_sound(reader, row, *rest)
+
+    monkeypatch.setenv("SSCL_GEO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(statistics, "read_sound", counting)
+    return rows
+
+
+def test_the_next_run_reads_nothing_and_gets_the_same(make_scene, counted) -> None:
+    array = np.random.default_rng(0).normal(100, 3, (2, 600, 90)).astype(np.float32)
+    scene = open_scene(make_scene(array))
+    first = band_statistics([scene])
+    assert counted == [0, 512]
+    assert band_statistics([scene]) == first
+    assert counted == [0, 512]
+
+
+@pytest.mark.parametrize("options", [{"seed": 1}, {"bands": ["band_2"]}, {"windows": 1}])
+def test_other_options_are_measured(make_scene, counted, options: dict) -> None:
+    scene = open_scene(make_scene(np.ones((2, 600, 90), np.uint8)))
+    band_statistics([scene])
+    before = len(counted)
+    band_statistics([scene], **options)
+    assert len(counted) > before
+
+
+def test_a_file_that_changed_is_measured_anew(make_scene, counted) -> None:
+    assert band_statistics([open_scene(make_scene(np.full((1, 9, 9), 1.0)))]).mean == (1,)
+    assert band_statistics([open_scene(make_scene(np.full((1, 9, 9), 22.0)))]).mean == (22,)
+    assert len(counted) == 2
+
+
+def test_a_damaged_note_is_measured_anew(make_scene, counted, tmp_path) -> None:
+    scene = open_scene(make_scene(np.ones((1, 9, 9), np.uint8)))
+    band_statistics([scene])
+    (file,) = (tmp_path / "cache").rglob("*.json")
+    file.write_text('{"bands": ["band_1"]}')
+    assert band_statistics([scene]).mean == (1,)
+    assert len(counted) == 2

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from sscl_geo.demo import cache
-from sscl_geo.demo.cache import cache_folder
+from sscl_geo.io import user_cache as cache
+from sscl_geo.io.user_cache import cache_folder, recall, remember
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +34,32 @@ def test_a_relative_xdg_folder_is_ignored(monkeypatch, xdg, expected):
     monkeypatch.setattr(cache.sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", xdg)
     assert cache_folder() == Path(expected)
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSCL_GEO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_what_is_kept_is_recalled_under_its_key_alone(folder):
+    remember("kind", ["a", 1], {"mean": [0.1, float("inf")], "name": "ü"})
+    assert recall("kind", ["a", 1]) == {"mean": [0.1, float("inf")], "name": "ü"}
+    assert recall("kind", ["a", 2]) is None
+    assert recall("other", ["a", 1]) is None
+
+
+def test_a_damaged_file_is_nothing(folder):
+    remember("kind", "key", [1, 2, 3])
+    (file,) = folder.rglob("*.json")
+    file.write_bytes(b"[1, 2\xff")
+    assert recall("kind", "key") is None
+    remember("kind", "key", 5)
+    assert recall("kind", "key") == 5
+
+
+def test_a_folder_that_cannot_be_written_to_keeps_nothing(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SSCL_GEO_CACHE", str(tmp_path / "file"))
+    remember("kind", "key", 5)
+    assert recall("kind", "key") is None
