@@ -213,7 +213,7 @@ def _outcome(
             folder / "map.tif",
             tile=_TILE,
             margin=_MARGIN,
-            confidence=folder / "confidence.tif",
+            layers=("confidence",),
             polygons=folder / "map.gpkg",
             provenance={
                 "initialisation": initialisation,

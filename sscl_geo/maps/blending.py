@@ -3,25 +3,26 @@
 import torch
 from torch import Tensor
 
-from sscl_geo.maps.tiles import TilePlan
+from sscl_geo.maps.tiles import Columns, TilePlan
 
 
 class BandAccumulator:
     """Adds up weighted tiles and hands out rows of the scene when nothing more is added to them.
 
-    Only the rows of one tile row are kept: ``classes x (tile - 2 margin) x width`` float32 values.
+    Only the rows of one tile row are kept: ``channels x (tile - 2 margin) x width`` float32 values.
     The weights sum to 1 at every pixel (see :class:`~sscl_geo.maps.axis.TileAxis`), so that the
     sum is the weighted mean and no division is needed. The result depends on the tiles only up to
     the rounding of float32.
 
     Args:
         plan: the tiles.
-        classes: number of values at each pixel of a tile.
+        channels: number of values at each pixel of a tile.
         device: where the tiles are; the sums stay there.
+        columns: the part of the scene that is computed; all of it if None.
 
     Example:
         >>> plan = TilePlan((300, 200), tile=64, margin=8, overlap=0.5)
-        >>> band = BandAccumulator(plan, classes=1)
+        >>> band = BandAccumulator(plan, channels=1)
         >>> for i in range(len(plan.rows)):
         ...     for j in range(len(plan.cols)):
         ...         band.add(i, j, torch.ones(1, 64, 64))
@@ -30,12 +31,19 @@ class BandAccumulator:
         True
     """
 
-    def __init__(self, plan: TilePlan, classes: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        plan: TilePlan,
+        channels: int,
+        device: torch.device | str = "cpu",
+        columns: Columns | None = None,
+    ) -> None:
         self.plan = plan
+        self.columns = columns or plan.whole
         self._row_weights = [torch.from_numpy(w).to(device)[:, None] for w in plan.rows.weights]
         self._col_weights = [torch.from_numpy(w).to(device) for w in plan.cols.weights]
         height = max(end - begin for begin, end in map(plan.rows.span, range(len(plan.rows))))
-        self._sums = torch.zeros((classes, height, plan.shape[1]), device=device)
+        self._sums = torch.zeros((channels, height, self.columns.width), device=device)
         self._to_drop = 0
 
     def add(self, i: int, j: int, values: Tensor) -> None:
@@ -44,16 +52,18 @@ class BandAccumulator:
         Args:
             i: tile row; tile rows come in order, each closed by :meth:`finish`.
             j: tile column, in any order.
-            values: float tensor of shape (classes, tile, tile), for example probabilities; what
+            values: float tensor of shape (channels, tile, tile), for example probabilities; what
                 lies in the margins or beyond the scene is ignored.
         """
         self._drop()
         top, bottom = self.plan.rows.span(i)
-        left, right = self.plan.cols.span(j)
+        span_left, span_right = self.plan.cols.span(j)
+        begin, end = self.columns.begin, self.columns.end
+        left, right = max(span_left, begin), min(span_right, end)
         row, col = top - self.plan.rows.starts[i], left - self.plan.cols.starts[j]
         core = values[:, row : row + bottom - top, col : col + right - left]
-        weight = self._row_weights[i] * self._col_weights[j]
-        self._sums[:, : bottom - top, left:right].addcmul_(core, weight)
+        weight = self._row_weights[i] * self._col_weights[j][left - span_left : right - span_left]
+        self._sums[:, : bottom - top, left - begin : right - begin].addcmul_(core, weight)
 
     def finish(self, i: int) -> Tensor:
         """Close a tile row.
@@ -62,9 +72,9 @@ class BandAccumulator:
             i: the tile row.
 
         Returns:
-            float32 tensor of shape (classes, rows, width): the blended values of the rows
-            ``plan.rows.finished(i)`` of the scene; 0 where no tile was added. It is a view that
-            the next call of :meth:`add` or :meth:`finish` overwrites.
+            float32 tensor of shape (channels, rows, width of the columns): the blended values of
+            the rows ``plan.rows.finished(i)`` of the scene; 0 where no tile was added. It is a view
+            that the next call of :meth:`add` or :meth:`finish` overwrites.
         """
         self._drop()
         begin, end = self.plan.rows.finished(i)

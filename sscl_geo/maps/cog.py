@@ -1,4 +1,4 @@
-"""Turning a finished GeoTIFF into a Cloud Optimized GeoTIFF."""
+"""Turning a finished raster into a Cloud Optimized GeoTIFF."""
 
 import errno
 import zlib
@@ -15,19 +15,21 @@ BLOCK = 512
 def write_cog(
     source: Path, target: Path, overviews: Literal["MODE", "AVERAGE"], crc32: int
 ) -> None:
-    """Copy a one-band uint8 GeoTIFF into a Cloud Optimized GeoTIFF, in bounded memory.
+    """Copy a raster into a Cloud Optimized GeoTIFF, in bounded memory.
 
     A COG cannot be changed afterwards without ceasing to be one, so everything that shall be in it
-    must be in ``source``. Compression is DEFLATE, which every reader knows.
+    must be in ``source``. Overviews that ``source`` has are taken over. Compression is DEFLATE,
+    which every reader knows.
 
     GDAL keeps quiet about blocks that it cannot write when it closes a file, and reads a missing
     block as nodata. So the copy is read back and compared with what was meant to be written.
 
     Args:
-        source: GeoTIFF to copy.
+        source: raster to copy.
         target: file to write.
-        overviews: how pixels are merged in overviews; ``"MODE"`` for classes.
-        crc32: checksum of all pixels, row after row.
+        overviews: how pixels are merged in overviews that ``source`` has not; ``"MODE"`` for
+            classes.
+        crc32: checksum of all pixels, row after row, in each row band by band.
 
     Raises:
         OSError: if blocks are missing, for example because the disk is full; GDAL's own errors
@@ -53,5 +55,6 @@ def _crc32(path: Path) -> int:
     with rasterio.open(path) as source:
         for row in range(0, source.height, BLOCK):
             window = ((row, min(row + BLOCK, source.height)), (0, source.width))
-            value = zlib.crc32(source.read(1, window=window), value)
+            pixels = source.read(window=window)
+            value = zlib.crc32(pixels.transpose(1, 0, 2).copy(), value)
     return value

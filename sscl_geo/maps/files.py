@@ -1,27 +1,28 @@
-"""The files of one map: written together, seen together or not at all."""
+"""The files of one map: made together, seen together or not at all."""
 
-import tempfile
-from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import rasterio
 from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
 
-from sscl_geo.classes import NODATA, ClassTable
-from sscl_geo.io.atomic import atomic_path
+from sscl_geo.classes import ClassTable
+from sscl_geo.errors import OutputError
+from sscl_geo.io.atomic import publish
 from sscl_geo.maps.areas import ClassAreas
 from sscl_geo.maps.cog import write_cog
-from sscl_geo.maps.disk import writing_into
+from sscl_geo.maps.layers import LayerName
+from sscl_geo.maps.overviews import build_overviews
 from sscl_geo.maps.products.attributes import write_attributes
 from sscl_geo.maps.products.polygons import write_polygons
 from sscl_geo.maps.products.style import write_style
-from sscl_geo.maps.writer import BandStyle, RowWriter
+from sscl_geo.maps.raw import RawRaster
 
-WriteRows = Callable[[NDArray[np.uint8], NDArray[np.uint8]], None]
-"""Appends rows to a map: class values and confidence in percent, uint8 of shape (rows, width)."""
+RUN_TAG = "SSCL_GEO_RUN"
+"""Tag of a class map that holds the hash of the run that made it."""
 
 
 @dataclass(frozen=True)
@@ -30,87 +31,163 @@ class MapProducts:
 
     Attributes:
         class_map: Cloud Optimized GeoTIFF of class values, uint8, 255 where the scene has no data.
-        attributes: category names and attribute table of the map, ``<class_map>.aux.xml``.
-        style: QGIS style of the map, ``.qml``.
-        confidence: Cloud Optimized GeoTIFF of the probability of the class shown, in whole
-            percent, uint8, 255 where the scene has no data; None if not wanted.
+            Where labels do not exclude each other: a band for each class, 1 where it is likely.
+        attributes: category names and attribute table of the map, ``<class_map>.aux.xml``; None
+            where labels do not exclude each other.
+        style: QGIS style of the map, ``.qml``; None where labels do not exclude each other.
+        layers: Cloud Optimized GeoTIFFs of what was asked for beside the classes, by name, see
+            :func:`~sscl_geo.maps.layers.make_layer`.
         polygons: GeoPackage of the connected regions of each class; None if not wanted.
     """
 
     class_map: Path
-    attributes: Path
-    style: Path
-    confidence: Path | None = None
+    attributes: Path | None
+    style: Path | None
+    layers: Mapping[LayerName, Path] = field(default_factory=dict)
     polygons: Path | None = None
 
+    @classmethod
+    def beside(
+        cls,
+        class_map: Path,
+        layers: Sequence[LayerName] = (),
+        *,
+        polygons: Path | None = None,
+        exclusive: bool = True,
+    ) -> "MapProducts":
+        """The usual names: ``map.qml``, ``map.confidence.tif`` … beside ``map.tif``.
 
-@contextmanager
-def write_map(
-    products: MapProducts, geobox: GeoBox, classes: ClassTable, tags: Mapping[str, str]
-) -> Generator[WriteRows]:
-    """Write the files of one map from rows that come from top to bottom.
+        Args:
+            class_map: the map.
+            layers: what is wanted beside it.
+            polygons: GeoPackage, or None.
+            exclusive: whether a pixel has one class only.
+        """
+        return cls(
+            class_map,
+            class_map.with_name(f"{class_map.name}.aux.xml") if exclusive else None,
+            class_map.with_suffix(".qml") if exclusive else None,
+            {name: class_map.with_suffix(f".{name}.tif") for name in layers},
+            polygons,
+        )
 
-    When the block ends without an error the files are completed and get their names, the class map
-    last, so that who sees the map sees everything that belongs to it. Otherwise nothing is left
-    behind, and what stood under these names before stays.
+    @property
+    def confidence(self) -> Path | None:
+        """Probability of the class shown, in whole percent; None if not wanted."""
+        return self.layers.get("confidence")
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files, the class map last."""
+        some = (*self.layers.values(), self.polygons, self.attributes, self.style, self.class_map)
+        return tuple(path for path in some if path is not None)
+
+    def refuse_overwriting(self, scene: Path) -> None:
+        """Refuse names that cannot be used.
+
+        Raises:
+            OutputError: if the map is not called ``.tif``, two files have the same name, or one has
+                that of the scene.
+        """
+        if self.class_map.suffix.lower() not in {".tif", ".tiff"}:
+            raise OutputError(
+                f"The map is a GeoTIFF, but {self.class_map} does not end in .tif; rename it."
+            )
+        names = [path.resolve() for path in self.paths]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise OutputError(
+                f"Two of the files to write are both called {twice}; give each its own name."
+            )
+        if scene.resolve() in names:
+            raise OutputError(f"{scene} is the scene itself; write the map under another name.")
+
+    def made_by(self, run: str) -> bool:
+        """Whether all files are there and the map was made by a run of this hash."""
+        if not all(path.is_file() for path in self.paths):
+            return False
+        try:
+            with rasterio.open(self.class_map) as source:
+                return source.tags().get(RUN_TAG) == run
+        except RasterioError:
+            return False
+
+
+def finish_map(
+    rasters: Sequence[RawRaster],
+    products: MapProducts,
+    geobox: GeoBox,
+    classes: ClassTable,
+    tags: Mapping[str, str],
+) -> None:
+    """Turn finished rasters into the files of a map.
+
+    All files are made in the folder of the rasters and then get their names, the class map last, so
+    that who sees the map sees everything that belongs to it. Products need the same file system.
 
     Args:
+        rasters: the class raster, then those of ``products.layers``.
         products: what to write.
         geobox: the grid of the map.
         classes: values, names and colours.
         tags: text by name, kept in the rasters.
 
-    Yields:
-        a function that appends rows; for one thread at a time.
-
     Raises:
-        OutputError: if a file cannot be written.
+        OSError: if a file cannot be written; errors of GDAL and OGR besides, see
+            :func:`~sscl_geo.maps.disk.writing_into`.
     """
-    with writing_into(products.class_map.parent), ExitStack() as stack:
-        # What is entered first is published last.
-        class_map = stack.enter_context(atomic_path(products.class_map))
-        attributes = stack.enter_context(atomic_path(products.attributes))
-        style = stack.enter_context(atomic_path(products.style))
-        confidence = products.confidence and stack.enter_context(atomic_path(products.confidence))
-        polygons = products.polygons and stack.enter_context(atomic_path(products.polygons))
-        scratch = Path(
-            stack.enter_context(
-                tempfile.TemporaryDirectory(".partial", f".{class_map.stem}.", class_map.parent)
-            )
-        )
+    folder = rasters[0].path.parent
+    ready: list[tuple[Path, Path]] = []
+    for raster, path in zip(rasters[1:], products.layers.values(), strict=True):
+        vrt = raster.describe(raster.path.with_suffix(".vrt"), geobox, tags)
+        cog = raster.path.with_suffix(".tif")
+        write_cog(vrt, cog, "AVERAGE", _crc32(raster))
+        ready.append((cog, path))
+    class_map = _write_class_map(rasters[0], products, geobox, classes, tags)
+    if products.polygons is not None:
+        polygons = folder / f"polygons{products.polygons.suffix}"
+        polygons.unlink(missing_ok=True)
+        write_polygons(class_map, polygons, classes, geobox)
+        ready.append((polygons, products.polygons))
+    if products.attributes is not None:
+        ready.append((folder / "attributes.xml", products.attributes))
+    if products.style is not None:
+        write_style(folder / "style.qml", classes)
+        ready.append((folder / "style.qml", products.style))
+    for temporary, final in [*ready, (class_map, products.class_map)]:
+        publish(temporary, final)
+
+
+def _write_class_map(
+    raster: RawRaster,
+    products: MapProducts,
+    geobox: GeoBox,
+    classes: ClassTable,
+    tags: Mapping[str, str],
+) -> Path:
+    attributes = None
+    if products.attributes is not None:
         areas = ClassAreas(geobox)
-        rows = RowWriter(scratch / "map.tif", geobox, _class_style(classes, tags))
-        percents = RowWriter(scratch / "confidence.tif", geobox, _percent_style(tags))
-
-        def write(values: NDArray[np.uint8], percent: NDArray[np.uint8]) -> None:
-            areas.add(values)
-            rows.write(values)
-            if confidence:
-                percents.write(percent)
-
-        with ExitStack() as writers:
-            writers.enter_context(rows)
-            if confidence:
-                writers.enter_context(percents)
-            yield write
-
-        # GDAL takes the attribute table into the COG; the names stay beside it.
-        beside = scratch / "map.tif.aux.xml"
-        write_attributes(beside, classes, areas.pixels, areas.hectares)
-        write_cog(rows.path, scratch / "cog.tif", "MODE", rows.crc32)
-        (scratch / "cog.tif").replace(class_map)
-        if confidence:
-            write_cog(percents.path, confidence, "AVERAGE", percents.crc32)
-        if polygons:
-            write_polygons(class_map, polygons, classes, geobox)
-        beside.replace(attributes)
-        write_style(style, classes)
+        for rows in raster.bands_of_rows():
+            areas.add(rows[:, 0])
+        attributes = raster.path.with_name("attributes.xml")
+        write_attributes(attributes, classes, areas.pixels, areas.hectares)
+    overviews = build_overviews(raster, geobox)
+    # GDAL takes the attribute table into the COG; the names stay beside it.
+    vrt = raster.path.with_suffix(".vrt")
+    raster.describe(vrt, geobox, tags, attributes, overviews)
+    cog = raster.path.with_suffix(".tif")
+    write_cog(vrt, cog, "MODE", _crc32(raster))
+    return cog
 
 
-def _class_style(classes: ClassTable, tags: Mapping[str, str]) -> BandStyle:
-    colors = {c.value: (*c.color, 255) for c in classes}
-    return BandStyle(NODATA, "class", colors={**colors, NODATA: (0, 0, 0, 0)}, tags=tags)
+def has_data(raster: RawRaster) -> bool:
+    """Whether a raster has a pixel with data."""
+    return any((rows != raster.layer.nodata).any() for rows in raster.bands_of_rows())
 
 
-def _percent_style(tags: Mapping[str, str]) -> BandStyle:
-    return BandStyle(NODATA, "confidence", unit="percent", tags=tags)
+def _crc32(raster: RawRaster) -> int:
+    value = 0
+    for rows in raster.bands_of_rows():
+        value = zlib.crc32(rows, value)
+    return value

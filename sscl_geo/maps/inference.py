@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,28 +12,41 @@ from torch import Tensor
 
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.blending import BandAccumulator
+from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.prefetch import prefetch
 from sscl_geo.maps.strips import Strip, read_strips
-from sscl_geo.maps.tiles import TilePlan
+from sscl_geo.maps.tiles import Columns, TilePlan
 
-if TYPE_CHECKING:
-    from sscl_geo.models.predictor import Predictor
+
+class TileNetwork(Protocol):
+    """Whatever answers a batch of tiles with some values for each pixel."""
+
+    def __call__(self, image: Tensor, valid: Tensor, /) -> Tensor:
+        """Values of a batch.
+
+        Args:
+            image: float32 of shape (B, C, H, W), raw units, 0 where not valid.
+            valid: bool of shape (B, H, W).
+
+        Returns:
+            float32 of shape (B, K, H, W).
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of a scene with their blended class probabilities.
+    """Rows of a scene with the blended values of a network, for example class probabilities.
 
     Attributes:
         begin: first row.
-        probabilities: float32 tensor of shape (classes, rows, width), on the predictor's device;
-            they sum to 1 where valid. To be used before the next rows are asked for, which take
-            its memory.
-        valid: bool of shape (rows, width); True where the scene has data.
+        values: float32 tensor of shape (channels, rows, columns), on the network's device. To be
+            used before the next rows are asked for, which take its memory.
+        valid: bool of shape (rows, columns); True where the scene has data and a map is wanted.
     """
 
     begin: int
-    probabilities: Tensor
+    values: Tensor
     valid: NDArray[np.bool_]
 
 
@@ -51,10 +64,14 @@ class _Batch:
 @torch.inference_mode()
 def predict_rows(
     scene: Scene,
-    predictor: "Predictor",
+    network: TileNetwork,
     plan: TilePlan,
+    channels: int,
     *,
     bands: Sequence[str] | None = None,
+    columns: Columns | None = None,
+    from_row: int = 0,
+    interest: Interest | None = None,
     batch_size: int = 8,
     device: torch.device | str = "cpu",
 ) -> Iterator[Rows]:
@@ -65,51 +82,49 @@ def predict_rows(
 
     Args:
         scene: what to read.
-        predictor: gives class probabilities for a batch of tiles.
+        network: gives values for each pixel of a batch of tiles: class probabilities, features.
         plan: the tiles.
-        bands: names of the scene's bands to read, in the predictor's order; all if None.
+        channels: number of values that the network gives for each pixel.
+        bands: names of the scene's bands to read, in the network's order; all if None.
+        columns: the part of the scene to compute; all of it if None.
+        from_row: row of the scene to begin with; the first rows that are yielded may begin above.
+        interest: where values are wanted; everywhere if None.
         batch_size: number of tiles shown to the network at once.
-        device: where the predictor is.
+        device: where the network is.
 
     Raises:
         SceneError: if the scene cannot be read.
     """
-    band = BandAccumulator(plan, len(predictor.classes), device)
-    strips = prefetch(read_strips(scene, plan, bands), depth=1)
-    for batch in prefetch(_cut(strips, plan, batch_size)):
+    columns = columns or plan.whole
+    band = BandAccumulator(plan, channels, device, columns)
+    # Rows that were begun by earlier tile rows need these again to come out the same.
+    first = next((i for i in range(len(plan.rows)) if plan.rows.span(i)[1] > from_row), None)
+    if first is None:
+        return
+    strips = read_strips(scene, plan, bands, columns=columns, first=first, interest=interest)
+    pin = torch.device(device).type == "cuda"
+    for batch in prefetch(_cut(prefetch(strips, depth=1), batch_size, pin=pin)):
         if batch.cols:
-            probabilities = predictor(batch.image.to(device), batch.valid.to(device))
-            for j, tile in zip(batch.cols, probabilities, strict=True):
+            image = batch.image.to(device, non_blocking=True)
+            values = network(image, batch.valid.to(device, non_blocking=True))
+            for j, tile in zip(batch.cols, values, strict=True):
                 band.add(batch.index, j, tile)
         if batch.finished is not None:
-            begin, _ = plan.rows.finished(batch.index)
-            yield Rows(begin, band.finish(batch.index), batch.finished)
+            begin, end = plan.rows.finished(batch.index)
+            rows = band.finish(batch.index)
+            if end > from_row:
+                skipped = max(from_row - begin, 0)
+                yield Rows(begin + skipped, rows[:, skipped:], batch.finished[skipped:])
 
 
-def _cut(strips: Iterator[Strip], plan: TilePlan, batch_size: int) -> Iterator[_Batch]:
+def _cut(strips: Iterator[Strip], batch_size: int, *, pin: bool) -> Iterator[_Batch]:
     """Cut strips into batches of tiles, and say with the last one which rows are finished."""
     for strip in strips:
-        image, valid = torch.from_numpy(strip.image), torch.from_numpy(strip.valid)
-        groups = list(batched(_tiles_with_data(strip, plan), batch_size)) or [()]
+        groups = list(batched(strip.cols, batch_size)) or [()]
         for cols in groups:
-            at = [plan.cols.starts[j] - plan.cols.starts[0] for j in cols]
+            image, valid = map(torch.from_numpy, strip.tiles(cols))
+            if pin:  # only such memory is copied to the GPU while it computes
+                image, valid = image.pin_memory(), valid.pin_memory()
             yield _Batch(
-                strip.index,
-                cols,
-                _stack([image[:, :, x : x + plan.tile] for x in at], image),
-                _stack([valid[:, x : x + plan.tile] for x in at], valid),
-                strip.finished if cols is groups[-1] else None,
+                strip.index, cols, image, valid, strip.finished if cols is groups[-1] else None
             )
-
-
-def _stack(tiles: list[Tensor], like: Tensor) -> Tensor:
-    return torch.stack(tiles) if tiles else like.new_empty(0)
-
-
-def _tiles_with_data(strip: Strip, plan: TilePlan) -> list[int]:
-    """Tile columns whose core holds a valid pixel of the scene."""
-    top, bottom = (row - plan.rows.starts[strip.index] for row in plan.rows.span(strip.index))
-    has_data = strip.valid[top:bottom].any(axis=0)
-    spans = (plan.cols.span(j) for j in range(len(plan.cols)))
-    origin = plan.cols.starts[0]
-    return [j for j, (a, b) in enumerate(spans) if has_data[a - origin : b - origin].any()]

@@ -1,32 +1,40 @@
 """Segmenting a scene: from a network to a map that a GIS shows with names and colours."""
 
 import json
-import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import numpy as np
 import rasterio
 import torch
-from numpy.typing import NDArray
 
 import sscl_geo
-from sscl_geo.classes import NODATA, ClassTable
-from sscl_geo.errors import OutputError, SceneError
+from sscl_geo.errors import SceneError
+from sscl_geo.io.area import AreaOfInterest
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.bands import match_bands
-from sscl_geo.maps.files import MapProducts, WriteRows, write_map
-from sscl_geo.maps.inference import Rows, predict_rows
+from sscl_geo.maps.compute import compute_layers
+from sscl_geo.maps.disk import writing_into
+from sscl_geo.maps.files import RUN_TAG, MapProducts, finish_map, has_data
+from sscl_geo.maps.inference import Rows, TileNetwork, predict_rows
+from sscl_geo.maps.interest import Interest
+from sscl_geo.maps.layers import (
+    Layer,
+    LayerName,
+    WithPeak,
+    class_layer,
+    make_layer,
+    presence_layer,
+)
+from sscl_geo.maps.memory import gdal_cache, plan_memory, warm_up
+from sscl_geo.maps.partial import PartialMap, partial_folder
+from sscl_geo.maps.postprocess import PostProcessing
+from sscl_geo.maps.run import run_hash
 from sscl_geo.maps.tiles import TilePlan
-from sscl_geo.progress import progress_bar
 
 if TYPE_CHECKING:
     from sscl_geo.models.predictor import Predictor
-
-CACHE_BYTES: Final = (64 * 2**20, 2**30)
-"""Least and most memory that GDAL may use for decoded blocks."""
 
 
 @torch.inference_mode()
@@ -40,9 +48,14 @@ def segment(
     overlap: float = 0.25,
     batch_size: int = 8,
     device: torch.device | str = "cpu",
-    confidence: Path | None = None,
+    layers: Collection[LayerName] = (),
     polygons: Path | None = None,
+    aoi: AreaOfInterest | None = None,
+    post: PostProcessing | None = None,
+    memory: float = 2.0,
+    resume: bool = True,
     provenance: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> MapProducts:
     """Segment a scene of any size and write a map on its grid.
 
@@ -50,10 +63,13 @@ def segment(
     that memory grows with its width but not with its height. Reading, inference and writing run
     side by side. Every file appears whole or not at all, the map last.
 
+    A run that was killed goes on where it was when it is started again, and a map that is there
+    already is left alone, if scene, network and parameters are the same.
+
     Args:
         scene: what to segment.
         predictor: the network, in evaluation mode on ``device``.
-        out: the map to write, a ``.tif``; its style and attributes are written beside it.
+        out: the map to write, a ``.tif``; what belongs to it is written beside it.
         tile: height and width of what the network gets at once, in pixels; a multiple of its
             stride.
         margin: pixels at each side of a tile that serve as context only. Where it is at least the
@@ -61,109 +77,121 @@ def segment(
         overlap: share of a tile without its margins, 0 to 0.5, that neighbours share and blend.
         batch_size: number of tiles shown to the network at once.
         device: where the predictor is.
-        confidence: raster of the probability of the class shown, in percent, or None.
-        polygons: GeoPackage of the map's regions, or None.
+        layers: rasters to write beside the classes, see :func:`~sscl_geo.maps.layers.make_layer`.
+        polygons: file of the map's regions, see
+            :func:`~sscl_geo.maps.products.polygons.write_polygons`, or None.
+        aoi: where a map is wanted: a vector file or polygons in any coordinate reference system;
+            everywhere if None.
+        post: how the classes are tidied at the end; not at all if None.
+        memory: gigabytes (10^9 bytes) that the process should not exceed. Wide scenes are computed
+            in column strips to keep to it; what the network needs for a batch is not in our hands.
+        resume: whether to go on from what an earlier run left, and to leave a finished map alone.
         provenance: text by topic, written into the tags of the rasters.
+        tell: is told, before work starts, how much memory it will take or that nothing is to do.
 
     Returns:
         the paths of what was written.
 
     Raises:
         BandError: if the scene's bands are not the predictor's.
-        ConfigError: if tile, margin and overlap do not make a tiling.
+        ConfigError: if tile, margin and overlap do not make a tiling, or another option is wrong.
         OutputError: if a file cannot be written.
         SceneError: if the scene cannot be read or has no valid pixel.
     """
     bands = match_bands(scene, predictor.bands)
     plan = TilePlan(scene.shape, tile, margin, overlap, predictor.stride)
-    products = MapProducts(
-        out, out.with_name(f"{out.name}.aux.xml"), out.with_suffix(".qml"), confidence, polygons
+    interest = None if aoi is None else Interest(aoi, scene, plan)
+    exclusive = getattr(predictor, "exclusive", True)
+    names = tuple(sorted(set(layers)))
+    products = MapProducts.beside(out, names, polygons=polygons, exclusive=exclusive)
+    products.refuse_overwriting(Path(scene.path))
+    parameters = {"tile": tile, "margin": margin, "overlap": overlap}
+    post = post or PostProcessing()
+    area = None if interest is None else interest.wkb.hex()
+    settings = {**parameters, "layers": names, "post": repr(post), "area": area}
+    run = run_hash(scene, predictor, settings)
+    if resume and run is not None and products.made_by(run):
+        shutil.rmtree(partial_folder(out), ignore_errors=True)
+        if tell is not None:
+            tell(f"{out} is finished already")
+        return products
+
+    written = _layers(predictor, names, exclusive=exclusive)
+    network: TileNetwork = predictor
+    channels = len(predictor.classes)
+    if "disagreement" in names:
+        network, channels = WithPeak(predictor), channels + 1
+    warm_up(network, (batch_size, len(predictor.bands), tile, tile), device)
+    need = plan_memory(
+        scene,
+        plan,
+        written,
+        channels,
+        bands=len(predictor.bands),
+        batch_size=batch_size,
+        limit=memory * 1e9,
+        on_host=torch.device(device).type == "cpu",
     )
-    _refuse_overwriting(scene, products)
-    tags = _tags(scene, plan, provenance or {})
-    with (
-        rasterio.Env(GDAL_CACHEMAX=_cache_bytes(scene)),
-        write_map(products, scene.geobox, predictor.classes, tags) as write,
-    ):
-        rows = predict_rows(
-            scene, predictor, plan, bands=bands, batch_size=batch_size, device=device
+    if tell is not None:
+        tell(f"memory {need}")
+    partial = PartialMap(partial_folder(out), run or "", written, plan, need.parts, resume=resume)
+
+    def predict(part: int) -> Iterator[Rows]:
+        return predict_rows(
+            scene,
+            network,
+            plan,
+            channels,
+            bands=bands,
+            columns=partial.columns[part],
+            from_row=partial.rows_done(part),
+            interest=interest,
+            batch_size=batch_size,
+            device=device,
         )
-        if not _write_behind(_with_progress(rows, scene), predictor.classes, write):
-            raise SceneError(
-                f"{scene.path} has no valid pixel; choose another scene or correct its nodata "
-                "value, for example with 'gdal_edit.py -unsetnodata FILE'."
-            )
+
+    with writing_into(out.parent), partial:
+        widest = max(columns.width for columns in partial.columns)
+        with rasterio.Env(GDAL_CACHEMAX=gdal_cache(scene, widest, len(predictor.bands))):
+            compute_layers(partial, written, predict)
+            rasters = list(partial.rasters)
+            if not has_data(rasters[0]):
+                partial.discard()
+                raise SceneError(_no_valid_pixel(scene, interest))
+            if exclusive:
+                rasters[0] = post.apply(rasters[0], predictor.classes, scene.geobox)
+            tags = _tags(scene, parameters, run, provenance or {})
+            finish_map(rasters, products, scene.geobox, predictor.classes, tags)
     return products
 
 
-def _write_behind(rows: Iterator[Rows], classes: ClassTable, write: WriteRows) -> bool:
-    """Write rows in a thread while the next are predicted; tell if any pixel was valid."""
-    any_valid = False
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
-        writing: Future[None] | None = None
-        for part in rows:
-            any_valid = any_valid or bool(part.valid.any())
-            decided = _decide(part, classes)
-            if writing is not None:
-                writing.result()
-            writing = pool.submit(write, *decided)
-        if writing is not None:
-            writing.result()
-    return any_valid
+def _layers(
+    predictor: "Predictor", names: Sequence[LayerName], *, exclusive: bool
+) -> tuple[Layer, ...]:
+    classes = predictor.classes
+    first = class_layer(classes) if exclusive else presence_layer(classes)
+    return first, *(make_layer(name, classes) for name in names)
 
 
-def _decide(rows: Rows, classes: ClassTable) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Value of the most probable class, the first of equals, and its probability in percent."""
-    values = torch.tensor(classes.values, dtype=torch.uint8, device=rows.probabilities.device)
-    probability, index = rows.probabilities.max(dim=0)
-    percent = (probability * 100).round().clamp(0, 100).to(torch.uint8).cpu().numpy()
-    value = values[index].cpu().numpy()
-    value[~rows.valid] = NODATA
-    percent[~rows.valid] = NODATA
-    return value, percent
+def _no_valid_pixel(scene: Scene, interest: Interest | None) -> str:
+    where = "" if interest is None else " in the area of interest"
+    return (
+        f"{scene.path} has no valid pixel{where}; choose another or correct its nodata "
+        "value, for example with 'gdal_edit.py -unsetnodata FILE'."
+    )
 
 
-def _with_progress(rows: Iterator[Rows], scene: Scene) -> Iterator[Rows]:
-    height, width = scene.shape
-    start = time.perf_counter()
-    with progress_bar(f"segment {scene.name}", total=height) as bar:
-        for part in rows:
-            yield part
-            done = (part.begin + len(part.valid)) * width
-            speed = done / 1e6 / (time.perf_counter() - start)
-            bar.advance(len(part.valid), note=f"{speed:.1f} MPix/s")
-
-
-def _refuse_overwriting(scene: Scene, products: MapProducts) -> None:
-    source = Path(scene.path)
-    wanted = [p for p in (products.class_map, products.confidence, products.polygons) if p]
-    if products.class_map.suffix.lower() not in {".tif", ".tiff"}:
-        raise OutputError(
-            f"The map is a GeoTIFF, but {products.class_map} does not end in .tif; rename it."
-        )
-    if len({p.resolve() for p in wanted}) < len(wanted):
-        raise OutputError(
-            f"Two of the files to write are both called {products.class_map}; "
-            "give each its own name."
-        )
-    if source.resolve() in {p.resolve() for p in wanted}:
-        raise OutputError(f"{source} is the scene itself; write the map under another name.")
-
-
-def _tags(scene: Scene, plan: TilePlan, provenance: Mapping[str, str]) -> dict[str, str]:
-    parameters = {"tile": plan.tile, "margin": plan.margin, "overlap": plan.overlap}
+def _tags(
+    scene: Scene,
+    parameters: Mapping[str, object],
+    run: str | None,
+    provenance: Mapping[str, str],
+) -> dict[str, str]:
     return {
         "TIFFTAG_SOFTWARE": f"sscl-geo {sscl_geo.__version__}",
         "SSCL_GEO_VERSION": sscl_geo.__version__,
         "SSCL_GEO_SCENE": Path(scene.path).name,
         "SSCL_GEO_PARAMETERS": json.dumps(parameters),
+        **({} if run is None else {RUN_TAG: run}),
         **{f"SSCL_GEO_{topic.upper()}": text for topic, text in provenance.items()},
     }
-
-
-def _cache_bytes(scene: Scene) -> int:
-    """Memory for two rows of the scene's blocks, so that none is decoded twice."""
-    rows = min(scene.block_shape[0], scene.shape[0])
-    row_bytes = scene.shape[1] * len(scene.bands) * np.dtype(scene.dtype).itemsize
-    least, most = CACHE_BYTES
-    return min(max(2 * rows * row_bytes, least), most)

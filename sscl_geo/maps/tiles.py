@@ -2,8 +2,31 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from sscl_geo.maps.axis import TileAxis
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Part of a scene, from its top to its bottom, that is computed at once.
+
+    Attributes:
+        first: first tile column that adds to it.
+        stop: tile column after the last that adds to it.
+        begin: first pixel column.
+        end: pixel column after the last.
+    """
+
+    first: int
+    stop: int
+    begin: int
+    end: int
+
+    @property
+    def width(self) -> int:
+        """Number of pixel columns."""
+        return self.end - self.begin
 
 
 @dataclass(frozen=True)
@@ -51,3 +74,25 @@ class TilePlan:
     def __len__(self) -> int:
         """Number of tiles."""
         return len(self.rows) * len(self.cols)
+
+    @property
+    def whole(self) -> Columns:
+        """All columns of the scene."""
+        return Columns(0, len(self.cols), 0, self.shape[1])
+
+    def cut(self, parts: int) -> tuple[Columns, ...]:
+        """Cut the scene into parts of about as many tile columns each, from left to right.
+
+        Tiles that reach across a cut are computed for both sides.
+
+        Args:
+            parts: number of parts, at most that of the tile columns.
+        """
+        count = len(self.cols)
+        edges = [part * count // parts for part in range(parts + 1)]
+        return tuple(self._columns(a, b) for a, b in pairwise(edges))
+
+    def _columns(self, first: int, stop: int) -> Columns:
+        begin, end = self.cols.finished(first)[0], self.cols.finished(stop - 1)[1]
+        reaching = next(j for j in range(first + 1) if self.cols.span(j)[1] > begin)
+        return Columns(reaching, stop, begin, end)

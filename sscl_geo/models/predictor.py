@@ -21,6 +21,8 @@ class Predictor(nn.Module):
         bands: names of the bands, in order.
         classes: what the K outputs mean.
         stride: the network's largest downsampling. Other sizes work too, at the price of padding.
+        exclusive: whether a pixel has one class only: probabilities are then a softmax over the
+            classes, else a sigmoid of each.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class Predictor(nn.Module):
         bands: tuple[str, ...],
         classes: ClassTable,
         stride: int,
+        *,
+        exclusive: bool = True,
     ) -> None:
         super().__init__()
         self.network = network
@@ -38,6 +42,11 @@ class Predictor(nn.Module):
         self.bands = bands
         self.classes = classes
         self.stride = stride
+        self.exclusive = exclusive
+
+    def extra_repr(self) -> str:
+        """What tells this predictor from another, beside its network and its numbers."""
+        return f"bands={self.bands}, classes={self.classes}, exclusive={self.exclusive}"
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Class probabilities of a batch.
@@ -47,14 +56,15 @@ class Predictor(nn.Module):
             valid: bool of shape (B, H, W); pixels without data are shown as the bands' means.
 
         Returns:
-            float32 of shape (B, K, H, W), summing to 1 over K.
+            float32 of shape (B, K, H, W); summing to 1 over K where classes exclude each other.
         """
         height, width = image.shape[-2:]
         x = self.normalize(image, valid)
-        x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
-        logits = self.network(x)[..., :height, :width]
+        if width % self.stride or height % self.stride:
+            x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
         # float32: softmax of half-precision logits loses the ranking of unlikely classes.
-        return logits.float().softmax(dim=1)
+        logits = self.network(x)[..., :height, :width].float()
+        return logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
 
 
 def build_predictor(bundle: Bundle) -> Predictor:

@@ -122,4 +122,4 @@ def test_a_map_must_be_called_tif(scene, convolution, out):
 
 def test_two_products_cannot_share_a_name(scene, convolution, out):
     with pytest.raises(OutputError, match="both"):
-        segment(scene, convolution, out, confidence=out)
+        segment(scene, convolution, out, polygons=out)

@@ -25,7 +25,7 @@ def made(make_scene, make_pixels, convolution, tmp_path):
         open_scene(make_scene(pixels, nodata=0)),
         convolution,
         tmp_path / "out" / "map.tif",
-        confidence=tmp_path / "out" / "confidence.tif",
+        layers=["confidence"],
         polygons=tmp_path / "out" / "regions.gpkg",
         provenance={"bundle_sha256": "abc"},
     )
@@ -40,7 +40,7 @@ def as_gdal_sees_it(path):
 
 def test_only_the_products_are_left_in_the_folder(made, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "confidence.tif",
+        "map.confidence.tif",
         "map.qml",
         "map.tif",
         "map.tif.aux.xml",
@@ -56,7 +56,7 @@ def test_rasters_are_strictly_valid_cogs(make_scene, make_pixels, constant, tmp_
         open_scene(make_scene(make_pixels(*size))),
         constant((0.2, 0.5, 0.3)),
         tmp_path / "map.tif",
-        confidence=tmp_path / "confidence.tif",
+        layers=["confidence"],
     )
     for path in (made.class_map, made.confidence):
         assert cog_validate(path, strict=True) == (True, [], [])

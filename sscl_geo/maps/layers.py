@@ -1,0 +1,187 @@
+"""The rasters that a map may consist of, and how each comes from class probabilities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from sscl_geo.classes import NODATA, ClassTable
+
+LayerName = Literal[
+    "confidence", "entropy", "margin", "disagreement", "probabilities", "probabilities16"
+]
+"""What can be written beside the class map."""
+
+LAYER_NAMES: Final[tuple[LayerName, ...]] = get_args(LayerName)
+
+PROBABILITY_STEPS: Final = 250
+"""Probabilities in uint8 are counted in 250ths, so that 255 stays free for pixels without data."""
+
+
+_PIXELS_AT_ONCE: Final = 16_384
+"""Pixels that a layer is computed for at once, so that they stay in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A raster on the grid of a scene.
+
+    Attributes:
+        name: ``"classes"`` or a :data:`LayerName`.
+        bands: name of each band.
+        compute: from float32 of shape (channels, rows, columns) to values of the raster of shape
+            (bands, rows, columns), on the same device.
+        dtype: numpy name of its pixel type.
+        nodata: value of pixels without data.
+        unit: unit of its values, or ``""``.
+        scale: what a value of 1 stands for, where it is not 1.
+        colors: red, green, blue, alpha of each value, for a raster of classes.
+    """
+
+    name: str
+    bands: tuple[str, ...]
+    compute: Callable[[Tensor], Tensor]
+    dtype: str = "uint8"
+    nodata: float = NODATA
+    unit: str = ""
+    scale: float = 1.0
+    colors: tuple[tuple[int, tuple[int, int, int, int]], ...] = ()
+
+    def compute_in_bands(self, values: Tensor) -> Tensor:
+        """Do what ``compute`` does, some rows at a time, so that what lies between stays small.
+
+        The result shares no memory with ``values``.
+        """
+        if values.device.type != "cpu":
+            return self.compute(values).clone()
+        step = max(1, _PIXELS_AT_ONCE // values.shape[2])
+        rows = range(0, values.shape[1], step)
+        return torch.cat([self.compute(values[:, row : row + step]) for row in rows], dim=1)
+
+
+class WithPeak(torch.nn.Module):
+    """A network whose answers carry one value more: the largest of each pixel's probabilities.
+
+    Averaged over overlapping tiles it tells how sure they were one by one, and with that how far
+    they disagree; see :func:`disagreement`.
+
+    Args:
+        network: gives class probabilities (B, K, H, W).
+    """
+
+    def __init__(self, network: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Probabilities and their maximum, (B, K + 1, H, W)."""
+        probabilities = self.network(image, valid)
+        return torch.cat([probabilities, probabilities.amax(dim=1, keepdim=True)], dim=1)
+
+
+def class_layer(classes: ClassTable) -> Layer:
+    """The value of the most probable class, the first of equals."""
+    lookup = torch.tensor(classes.values, dtype=torch.uint8)
+
+    def compute(values: Tensor) -> Tensor:
+        index = most_probable(values[: len(classes)])
+        if classes.values == tuple(range(len(classes))):
+            return index[None]
+        return lookup.to(index.device)[index.int()][None]
+
+    colors = {c.value: (*c.color, 255) for c in classes} | {NODATA: (0, 0, 0, 0)}
+    return Layer("classes", ("class",), compute, colors=tuple(colors.items()))
+
+
+def presence_layer(classes: ClassTable) -> Layer:
+    """For labels that do not exclude each other: a band for each class, 1 where it is likely."""
+
+    def compute(values: Tensor) -> Tensor:
+        return (values[: len(classes)] >= 0.5).to(torch.uint8)
+
+    return Layer("classes", classes.names, compute)
+
+
+def make_layer(name: LayerName, classes: ClassTable) -> Layer:
+    """One of the layers beside the class map.
+
+    ========================  ======================================================================
+    ``confidence``            largest probability, in percent
+    ``entropy``               entropy of the probabilities, in percent of its largest value log K
+    ``margin``                lead of the most probable class over the next, in percent
+    ``disagreement``          see :func:`disagreement`, in percent
+    ``probabilities``         a band for each class, uint8, in 250ths
+    ``probabilities16``       a band for each class, float16
+    ========================  ======================================================================
+
+    Args:
+        name: which.
+        classes: the classes.
+    """
+    count = len(classes)
+    if name == "probabilities":
+        return Layer(
+            name,
+            classes.names,
+            lambda values: _uint8(values[:count], PROBABILITY_STEPS),
+            scale=1 / PROBABILITY_STEPS,
+        )
+    if name == "probabilities16":
+        return Layer(
+            name, classes.names, lambda v: v[:count].half(), "float16", nodata=float("nan")
+        )
+    measure = {
+        "confidence": lambda values: values[:count].amax(dim=0),
+        "entropy": lambda values: entropy(values[:count]),
+        "margin": lambda values: margin(values[:count]),
+        "disagreement": disagreement,
+    }[name]
+    return Layer(name, (name,), lambda v: _uint8(measure(v)[None], 100), unit="percent")
+
+
+def most_probable(probabilities: Tensor) -> Tensor:
+    """Index of the largest value along the first dimension, the first of equals, as uint8.
+
+    On few enough pixels to stay in the processor's cache several times as fast as ``argmax``.
+    """
+    best = probabilities[0].clone()
+    index = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
+    for k in range(1, len(probabilities)):
+        larger = probabilities[k] > best
+        torch.maximum(best, probabilities[k], out=best)
+        torch.maximum(index, larger.view(torch.uint8) * k, out=index)
+    return index
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """Shannon entropy along the first dimension, as a share of its largest value."""
+    count = len(probabilities)
+    total = -torch.special.xlogy(probabilities, probabilities).sum(dim=0)
+    return total / max(torch.log(torch.tensor(float(count))).item(), 1e-12)
+
+
+def margin(probabilities: Tensor) -> Tensor:
+    """Largest value along the first dimension less the next."""
+    if len(probabilities) == 1:
+        return probabilities[0]
+    first, second = probabilities.topk(2, dim=0).values
+    return first - second
+
+
+def disagreement(values: Tensor) -> Tensor:
+    """How far overlapping tiles disagree on the class.
+
+    Mean over the tiles of the largest probability, less the largest of the mean probabilities: 0
+    where all tiles that see a pixel give it the same class, up to 1/2 where two tiles are sure of
+    different ones.
+
+    Args:
+        values: what was blended of a :class:`WithPeak` network, (K + 1, rows, columns).
+    """
+    return values[-1] - values[:-1].amax(dim=0)
+
+
+def _uint8(values: Tensor, steps: int) -> Tensor:
+    return (values * steps).round().clamp(0, steps).to(torch.uint8)
