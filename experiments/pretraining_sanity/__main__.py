@@ -32,7 +32,7 @@ from sscl_geo.tasks.methods import build_task
 from sscl_geo.transforms.normalize import Normalize
 
 RESULTS = Path(__file__).parents[1] / "results" / "pretraining_sanity.csv"
-CELL = 4
+CELL = 2
 Encode = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -118,7 +118,7 @@ def study(
 
 
 def encoder_of(encoder: torch.nn.Module, normalize: Normalize) -> Encode:
-    """Features of a frozen encoder, all levels from stride 4 on."""
+    """Features of a frozen encoder, all levels from stride 2 on."""
     encoder.eval()
     return lambda image, valid: hypercolumns(encoder(normalize(image, valid)), CELL)
 

@@ -15,7 +15,7 @@ def probe(
     classes: int,
     kind: Probe = "linear",
     neighbours: int = 20,
-    decay: float = 1e-3,
+    decay: float = 1e-2,
 ) -> Tensor:
     """Learn classes from some features and predict those of others.
 
