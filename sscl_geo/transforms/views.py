@@ -1,5 +1,8 @@
 """Augmentation of the views of pairs, whole batches on the device."""
 
+from math import ceil
+
+import torch
 from torch import Tensor, nn
 
 from sscl_geo.geometry.affine import compose
@@ -14,15 +17,20 @@ class ViewAugmentation(nn.Module):
     """Normalise, warp and recolour the views of a batch of pairs, and keep their georeference.
 
     Each view gets its own draw. The warp's matrix is composed into ``pixel_to_map``, so that the
-    correspondences of the result are as exact as those of the input. Pixels without data stay
-    without data and are 0.
+    correspondences of the result are as exact as those of the input. Pixels without data, and those
+    with a value that is not finite, are not valid and 0; they bleed into none. Nothing waits for
+    the device.
 
     Args:
         mean: mean of each band, raw units.
         std: standard deviation of each band, raw units.
         warp: geometric part; flips and quarter turns by default.
-        radiometric: maps (N, C, H, W) in normalised units to the same shape; the default chain of
-            :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation` if None.
+        shape: (height, width) of a view, where batches hold the windows that views are to be cut
+            from; see :class:`~sscl_geo.datasets.pairs.PairDataset`.
+        zoom: greatest size of a view's pixels in those of its window.
+        radiometric: maps (N, C, H, W) in normalised units and the valid pixels (N, H, W) to changed
+            views; that of :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation` for
+            optical images if None.
 
     Example:
         >>> import torch
@@ -43,10 +51,14 @@ class ViewAugmentation(nn.Module):
         std: tuple[float, ...],
         warp: RandomWarp | None = None,
         radiometric: nn.Module | None = None,
+        shape: tuple[int, int] | None = None,
+        zoom: float = 1.0,
     ) -> None:
         super().__init__()
+        self.shape = shape
         self.normalize = Normalize(mean, std)
         self.warp = warp if warp is not None else RandomWarp()
+        self.samples = max(1, ceil(zoom * self.warp.zoom[1] - 1e-9))
         self.radiometric = radiometric if radiometric is not None else radiometric_augmentation()
 
     def forward(self, batch: Batch) -> Batch:
@@ -54,17 +66,26 @@ class ViewAugmentation(nn.Module):
 
         Args:
             batch: ``image`` (B, V, C, H, W) raw, ``valid`` (B, V, H, W), ``pixel_to_map``
-                (B, V, 2, 3) float64; other keys pass through.
+                (B, V, 2, 3) float64, and ``view_to_window`` (B, V, 2, 3) float64 if these are
+                windows to cut views from; other keys pass through.
 
         Returns:
-            the same keys; ``image`` normalised.
+            the same keys without ``view_to_window``; ``image`` normalised.
         """
         leading = batch["image"].shape[:2]
         image, valid = batch["image"].flatten(0, 1), batch["valid"].flatten(0, 1)
-        image, valid, new_to_old = self.warp(self.normalize(image, valid), valid)
-        image = self.radiometric(image) * valid[:, None]
+        valid = valid & torch.isfinite(image).all(dim=1)
+        views = batch.get("view_to_window")
+        image, valid, new_to_old = self.warp(
+            self.normalize(image, valid),
+            valid,
+            None if views is None else views.flatten(0, 1),
+            self.shape,
+            self.samples,
+        )
+        image = self.radiometric(image, valid).masked_fill(~valid[:, None], 0)
         return {
-            **batch,
+            **{key: value for key, value in batch.items() if key != "view_to_window"},
             "image": image.unflatten(0, leading),
             "valid": valid.unflatten(0, leading),
             "pixel_to_map": compose(batch["pixel_to_map"], new_to_old.unflatten(0, leading)),
