@@ -147,7 +147,8 @@ def _write(
             plain,
             "w",
             driver="GTiff",
-            dtype=dtype,
+            # GDAL 3.12 cannot average float16 into overviews; the copy has 16 bits.
+            dtype="float32" if dtype == "float16" else dtype,
             count=len(scale),
             height=height,
             width=width,
@@ -168,12 +169,13 @@ def _write(
                 top += len(valid)
         if not any_valid:
             raise SceneError("The scene has no valid pixel; correct its nodata value.")
+        bits = {"NBITS": 16, "PREDICTOR": "NO"} if dtype == "float16" else {"PREDICTOR": "STANDARD"}
         copy(
             plain,
             path,
             driver="COG",
             COMPRESS="DEFLATE",
-            PREDICTOR="NO" if dtype == "float16" else "STANDARD",
+            **bits,
             OVERVIEW_RESAMPLING="AVERAGE",
             BIGTIFF="IF_SAFER",
             NUM_THREADS="ALL_CPUS",
@@ -185,9 +187,9 @@ def _encode(
     valid: NDArray[np.bool_],
     scale: NDArray[np.float32],
     dtype: EmbeddingType,
-) -> NDArray[np.float16] | NDArray[np.int8]:
+) -> NDArray[np.float32] | NDArray[np.int8]:
     if dtype == "float16":
-        return np.where(valid, values, np.nan).astype(np.float16)
+        return np.where(valid, values, np.float32(np.nan))
     steps = np.rint(values / scale[:, None, None]).clip(-_INT8_MOST, _INT8_MOST)
     return np.where(valid, steps, _INT8_NODATA).astype(np.int8)
 
