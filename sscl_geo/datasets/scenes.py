@@ -25,9 +25,10 @@ from sscl_geo.io.area import Area, AreaOfInterest
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.dates import DatePattern, Moment, covered_time
 from sscl_geo.io.finding import find_scenes, open_all
+from sscl_geo.io.headers import Headers
 from sscl_geo.io.reader_pool import ReaderPool
 from sscl_geo.io.reading import Patch, RawPatch, SceneReader
-from sscl_geo.io.scene import Scene, open_scene
+from sscl_geo.io.scene import Scene
 from sscl_geo.io.stac import StacSource, open_item, read_items
 
 
@@ -90,11 +91,10 @@ class SceneDataset(GeoDataset):
         self.scenes = tuple(scene for scene in given if isinstance(scene, Scene))
         pattern = None if date_pattern is None else DatePattern(date_pattern, date_format)
         if self.paths or not self.scenes:
-            tasks = [
-                partial(open_scene, path, date_pattern=pattern, clouds=clouds)
-                for path in find_scenes(self.paths, clouds)
-            ]
+            headers = Headers([os.fspath(path) for path in self.paths], pattern, clouds)
+            tasks = [partial(headers.open, path) for path in find_scenes(self.paths, clouds)]
             self.scenes += open_all(tasks, strict=strict)
+            headers.keep()
         if dates is not None:
             self.scenes = scenes_between(self.scenes, *dates)
         area = None if aoi is None else Area(aoi, pyproj.CRS(self.scenes[0].crs.wkt))

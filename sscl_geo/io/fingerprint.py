@@ -1,6 +1,8 @@
 """Telling whether the pixels of a scene may have changed, without reading them."""
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 import rasterio
@@ -46,22 +48,27 @@ def file_state(name: str) -> tuple[str, int, int] | None:
     Returns:
         None for a file on a server, or one that does not exist.
     """
-    if is_remote(name):
-        return None
-    path = Path(name)
+    if name.startswith("/vsi"):
+        return None if is_remote(name) else _archive_state(Path(name))
+    return _state(name)
+
+
+def _archive_state(path: Path) -> tuple[str, int, int] | None:
     while path.parts[1:2] and path.parts[1].startswith("vsi"):
-        path = _below(path)
-    for candidate in (path, *path.parents):
-        if candidate.is_file():
-            status = candidate.stat()
-            return str(candidate.resolve()), status.st_size, status.st_mtime_ns
-    return None
+        inner = Path(*path.parts[2:])
+        path = inner if inner.exists() else Path("/", *path.parts[2:])
+    return next(filter(None, (_state(str(place)) for place in (path, *path.parents))), None)
 
 
-def _below(path: Path) -> Path:
-    """A path of a virtual file system without the name of the system."""
-    inner = Path(*path.parts[2:])
-    return inner if inner.exists() else Path("/", *path.parts[2:])
+def _state(name: str) -> tuple[str, int, int] | None:
+    # A URL is no file either. Not pathlib's resolve, which asks for each folder on the way.
+    try:
+        status = os.stat(name)  # noqa: PTH116 - as above
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return os.path.abspath(name), status.st_size, status.st_mtime_ns  # noqa: PTH100
 
 
 def _files(source: str, label: str) -> set[str]:

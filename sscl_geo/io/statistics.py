@@ -55,7 +55,7 @@ class BandStatistics:
         names = {field.name for field in fields(cls)}
         if not isinstance(found, dict) or found.keys() != names:
             return None
-        return cls(**{k: _as_tuples(v) if isinstance(v, list) else v for k, v in found.items()})
+        return cls(**{name: _as_tuples(value) for name, value in found.items()})
 
     def to_frame(self) -> pd.DataFrame:
         """One row a band, for printing and for CSV."""
@@ -73,8 +73,8 @@ class BandStatistics:
         )
 
 
-def _as_tuples(values: list[Any]) -> tuple[Any, ...]:
-    return tuple(_as_tuples(v) if isinstance(v, list) else v for v in values)
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 @dataclass
