@@ -16,7 +16,7 @@ from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.statistics import BandStatistics, band_statistics
 from sscl_geo.samplers.overlap_pairs import OverlapPairSampler
 from sscl_geo.transforms.geometric import RandomWarp
-from sscl_geo.transforms.radiometric import radiometric_augmentation
+from sscl_geo.transforms.radiometric import Preset, radiometric_augmentation
 from sscl_geo.transforms.seeding import seed_all
 from sscl_geo.transforms.views import ViewAugmentation
 
@@ -43,9 +43,12 @@ class PairDataModule(BaseDataModule):
         dates: first and last date of the scenes to use, such as ``("2018", "2020-06")``.
         clouds: cloud mask that scenes come with: ``"sentinel2_scl"`` or ``"landsat_qa"``.
         min_valid: least share of valid pixels in each view, 0 to 1.
-        strength: strength of the radiometric changes; 1 is the default chain, 0 next to none.
+        strength: strength of the radiometric changes; 1 is the default chain, 0 none.
+        preset: radiometric changes for ``"optical"`` images, ``"rgb"``, ``"sar"`` (intensities) or
+            ``"sar_db"`` (decibels).
         num_workers: reading processes.
         pairs_per_cell: pairs drawn at each visit to a cell, which is decoded once for them.
+        cell_cache: greatest memory for decoded cells in each reading process, in bytes.
         cache: folder on a local disk for decoded copies of the scenes; none if None.
         seed: seed of the draw.
         strict: True makes an unreadable scene an error instead of a warning.
@@ -68,8 +71,10 @@ class PairDataModule(BaseDataModule):
         clouds: Literal["sentinel2_scl", "landsat_qa"] | None = None,
         min_valid: float = 0.5,
         strength: float = 1.0,
+        preset: Preset = "optical",
         num_workers: int = 0,
-        pairs_per_cell: int = 8,
+        pairs_per_cell: int = 16,
+        cell_cache: int = 512 * 2**20,
         cache: str | None = None,
         seed: int = 0,
         strict: bool = False,
@@ -111,12 +116,6 @@ class PairDataModule(BaseDataModule):
             clouds=None if clouds is None else getattr(CloudMask, clouds)(),
         )
         self.statistics = band_statistics(scenes.scenes, h["bands"], seed=h["seed"])
-        self.augmentation = self.train_aug = ViewAugmentation(
-            self.statistics.mean,
-            self.statistics.std,
-            RandomWarp(),
-            radiometric_augmentation(h["strength"]),
-        )
         self.sampler = OverlapPairSampler(
             scenes,
             size=h["patch_size"],
@@ -128,7 +127,20 @@ class PairDataModule(BaseDataModule):
             min_valid=h["min_valid"],
             max_time_apart=None if days is None else timedelta(days=days),
             pairs_per_cell=h["pairs_per_cell"],
+            cell_cache=h["cell_cache"],
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
             seed=h["seed"],
+        )
+        self.augmentation = self.train_aug = ViewAugmentation(
+            self.statistics.mean,
+            self.statistics.std,
+            RandomWarp(),
+            radiometric_augmentation(
+                h["strength"], h["preset"], self.statistics.mean, self.statistics.std
+            ),
+            shape=(h["patch_size"], h["patch_size"]),
+            zoom=self.sampler.coarsest,
         )
         self.scenes = scenes
 
@@ -148,8 +160,14 @@ class PairDataModule(BaseDataModule):
         workers = self.num_workers
         self.sampler.skip(self._batches_done * self.batch_size)
         self._batches_done = 0
+        pairs = PairDataset(
+            self.scenes,  # ty: ignore[invalid-argument-type] - set up above
+            self.hparams["patch_size"],
+            cache=self.hparams["cache"],
+            windows=True,
+        )
         return DataLoader(
-            PairDataset(self.scenes, self.hparams["patch_size"], cache=self.hparams["cache"]),  # ty: ignore[invalid-argument-type]
+            pairs,
             batch_size=self.batch_size,
             sampler=self.sampler,
             num_workers=workers,

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 from torchgeo.datasets import stack_samples
 from torchgeo.datasets.utils import Sample
@@ -22,11 +21,14 @@ from sscl_geo.compat import empty_shared
 from sscl_geo.datasets.cells import DecodedCells
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
-from sscl_geo.geometry.affine import compose, matrix_from_affine
+from sscl_geo.geometry.affine import compose, invert, matrix_from_affine
 from sscl_geo.geometry.pair_index import PairIndex, Window
-from sscl_geo.geometry.resample import resample_into
+from sscl_geo.geometry.resample import is_window, resample_into
 from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.reading import RawPatch
+
+_WINDOW_STEP: Final = 16
+"""Pixels; sides of windows are rounded up to a multiple of it."""
 
 
 class PairDataset(Dataset[Sample]):
@@ -46,6 +48,10 @@ class PairDataset(Dataset[Sample]):
             None.
         threads: threads that read and cut the cells of a batch; as many as there are cores, up to
             four, if None, and one in the workers of a data loader.
+        windows: deliver the windows of scene pixels that views are cut from, in the type of the
+            files, with the matrix ``view_to_window``, for a
+            :class:`~sscl_geo.transforms.views.ViewAugmentation` to do all interpolation at once
+            on the device; by default zoomed and rotated views are resampled here.
 
     Example:
         >>> from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
@@ -63,12 +69,14 @@ class PairDataset(Dataset[Sample]):
         transforms: Callable[[Sample], Sample] | None = None,
         cache: str | os.PathLike[str] | None = None,
         threads: int | None = None,
+        windows: bool = False,
     ) -> None:
         self.scenes = scenes
         self.size = (size, size) if isinstance(size, int) else size
         self.transforms = transforms
         self.cache = None if cache is None else DecodedCache(Path(cache))
         self.threads = threads
+        self.windows = windows
         self._start()
 
     def _start(self) -> None:
@@ -99,7 +107,9 @@ class PairDataset(Dataset[Sample]):
             ``image`` float32 (views, C, H, W), raw values, 0 where invalid; ``valid`` bool
             (views, H, W); ``pixel_to_map`` float64 (views, 2, 3), from view pixels to map
             coordinates of the first view's scene; ``scene`` int64 (views,), their numbers;
-            ``skipped`` bool, always False here, and ``failed`` int64, always -1.
+            ``skipped`` bool, always False here, and ``failed`` int64, always -1. With ``windows``
+            the first three are those of windows, as large as the largest in the batch, and
+            ``view_to_window`` float64 (views, 2, 3) is there unless views are whole windows.
 
         Raises:
             SceneError: if the file cannot be read.
@@ -120,33 +130,47 @@ class PairDataset(Dataset[Sample]):
         Raises:
             SceneError: if no pair of the batch can be read.
         """
-        image, valid = self._allocate(len(indexes), len(indexes[0].scenes))
+        to_scene = np.stack([index.pixel_to_scene for index in indexes])
+        size = self.size
+        batch: Sample = {}
+        if self.windows:
+            views = to_scene
+            to_scene, size = _windows_around(np.stack([index.windows for index in indexes]), views)
+            if not is_window(views).all():
+                batch["view_to_window"] = torch.from_numpy(compose(invert(to_scene), views))
+        batch |= self._allocate((*to_scene.shape[:2], len(self.scenes.bands), *size))
         places: dict[tuple[object, ...], list[int]] = {}
         for place, index in enumerate(indexes):
             places.setdefault((index.scenes, index.cells), []).append(place)
-        read = partial(self._read_places, indexes, image.numpy(), valid.numpy())
+        image, valid = batch["image"].numpy(), batch["valid"].numpy()
+        read = partial(self._read_places, indexes, to_scene, image, valid)
         failures = [failure for failure in self._each(read, places.values()) if failure]
         self._cells.trim(indexes[0].keep)
-        batch = {"image": image, "valid": valid, **self._describe(indexes)}
+        batch |= self._describe(indexes, to_scene)
         if failures:
             _stand_in(batch, failures)
         samples = PairBatch(batch)
         return samples if self.transforms is None else [self.transforms(s) for s in samples]
 
-    def _allocate(self, pairs: int, views: int) -> tuple[Tensor, Tensor]:
-        """Memory for a whole batch of images and masks at once.
+    def _allocate(self, shape: tuple[int, int, int, int, int]) -> Sample:
+        """Memory for the images and masks of a whole batch at once.
 
         NumPy asks for huge pages where PyTorch does not, which makes touching new memory for the
         first time five times cheaper; it would cost more than cutting the views. In a worker
         process it is shared with the main one from the beginning, which saves a copy.
         """
-        shape = (pairs, views, len(self.scenes.bands), *self.size)
-        masks = (pairs, views, *self.size)
-        if get_worker_info() is not None:
-            return empty_shared(shape, torch.float32), empty_shared(masks, torch.bool)
-        return torch.from_numpy(np.empty(shape, np.float32)), torch.from_numpy(
-            np.empty(masks, bool)
-        )
+        pairs, views, _, height, width = shape
+        dtype = np.dtype(np.float32)
+        if self.windows:
+            own = np.result_type(*{np.dtype(scene.dtype) for scene in self.scenes.scenes})
+            dtype = own if own != np.float64 else dtype
+        wanted = {"image": (shape, dtype), "valid": ((pairs, views, height, width), np.dtype(bool))}
+        if get_worker_info() is None:
+            return {key: torch.from_numpy(np.empty(*of)) for key, of in wanted.items()}
+        return {
+            key: empty_shared(of[0], torch.from_numpy(np.empty(0, of[1])).dtype)
+            for key, of in wanted.items()
+        }
 
     def _each(
         self, read: Callable[[list[int]], "_Failure | None"], groups: Collection[list[int]]
@@ -164,18 +188,18 @@ class PairDataset(Dataset[Sample]):
     def _read_places(
         self,
         indexes: Sequence[PairIndex],
-        image: NDArray[np.float32],
+        to_scene: NDArray[np.float64],
+        image: NDArray[Any],
         valid: NDArray[np.bool_],
         places: list[int],
     ) -> "_Failure | None":
         """Decode a cell of each scene, and cut from it the views of some places of the batch."""
         first = indexes[places[0]]
-        matrices = np.stack([indexes[place].pixel_to_scene for place in places])
         for scene, cell in dict(zip(first.scenes, first.cells, strict=True)).items():
             views = [view for view, number in enumerate(first.scenes) if number == scene]
             try:
                 with self._open(scene, cell) as (patch, row, col):
-                    to_patch = matrices[:, views]
+                    to_patch = to_scene[np.ix_(places, views)]
                     to_patch[..., 2] -= [col, row]
                     targets = [(place, view) for place in places for view in views]
                     for at, matrix in zip(targets, to_patch.reshape(-1, 2, 3), strict=True):
@@ -196,15 +220,14 @@ class PairDataset(Dataset[Sample]):
                 self._mapped[scene] = self.cache.open(self.scenes.reader(scene))
         yield self._mapped[scene], 0, 0
 
-    def _describe(self, indexes: Sequence[PairIndex]) -> Sample:
+    def _describe(self, indexes: Sequence[PairIndex], to_scene: NDArray[np.float64]) -> Sample:
         scenes = np.array([index.scenes for index in indexes])
         numbers, at = np.unique(scenes, return_inverse=True)
         to_map = np.stack(
             [matrix_from_affine(self.scenes.scenes[s].geobox.affine) for s in numbers.tolist()]
         )
-        matrices = np.stack([index.pixel_to_scene for index in indexes])
         return {
-            "pixel_to_map": torch.from_numpy(compose(to_map[at.reshape(scenes.shape)], matrices)),
+            "pixel_to_map": torch.from_numpy(compose(to_map[at.reshape(scenes.shape)], to_scene)),
             "scene": torch.from_numpy(scenes),
             "skipped": torch.zeros(len(indexes), dtype=torch.bool),
             "failed": torch.full((len(indexes),), -1),
@@ -252,8 +275,30 @@ def _stand_in(batch: Sample, failures: Sequence[_Failure]) -> None:
         raise failures[0].error
     for failure in failures:
         warnings.warn(f"Skipped a place: {failure.error}", SkippedPlaceWarning, stacklevel=3)
-    for key in ("image", "valid", "pixel_to_map", "scene"):
+    for key in batch.keys() - {"failed", "skipped"}:
         batch[key][bad] = batch[key][good[bad % len(good)]]
+
+
+def _windows_around(
+    windows: NDArray[np.int64], views: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """Windows of one size about views, as matrices (..., 2, 3) to scene pixels, and that size.
+
+    Args:
+        windows: int64 of shape (..., 4): row, col, height, width that each view covers.
+        views: float64 of shape (..., 2, 3), from view pixels to scene pixels.
+    """
+    size = windows[..., 2:].reshape(-1, 2).max(axis=0)
+    if not is_window(views).all():
+        # Bilinear interpolation at a view's edge needs the next pixel beyond it. Few sizes, so that
+        # a GPU's memory is used again.
+        size = -(-(size + 2) // _WINDOW_STEP) * _WINDOW_STEP
+    corner = windows[..., :2] - (size - windows[..., 2:]) // 2
+    matrices = np.zeros_like(views)
+    matrices[..., :2] = np.eye(2)
+    matrices[..., 2] = corner[..., ::-1]
+    height, width = size.tolist()
+    return matrices, (height, width)
 
 
 def _default_threads() -> int:

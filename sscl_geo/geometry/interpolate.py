@@ -20,8 +20,8 @@ def interpolate(
 
     Bilinear between pixel centres; a new pixel is the mean of ``samples`` x ``samples`` points
     spread over it, so that fine detail does not alias where new pixels are larger than old ones.
-    Only valid pixels count, with their share of the weight, so that nodata never bleeds into data; a
-    new pixel is valid if at least half of its weight is. What lies beyond an image is not valid.
+    Only valid pixels count, with their share of the weight, so that nodata never bleeds into data;
+    a new pixel is valid if at least half of its weight is. What lies beyond an image is not valid.
 
     Args:
         image: float32 of shape (B, C, height, width), 0 where not valid.

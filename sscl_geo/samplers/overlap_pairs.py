@@ -139,6 +139,11 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         ground = self.index.geometry.union_all()
         return ground if self.roi is None else ground & self.roi
 
+    @property
+    def coarsest(self) -> float:
+        """Greatest size of a view's pixels, in pixels of the scene that it shows."""
+        return self.ranges.zoom[1] * self._drawer.greatest_ratio
+
     def __len__(self) -> int:
         """Number of pairs in an epoch on each rank."""
         return ceil(self._total / _world()[1])

@@ -93,6 +93,18 @@ class PlaceDrawer:
             else _find_partners(dataset, max_time_apart)
         )
 
+    @property
+    def greatest_ratio(self) -> float:
+        """Greatest ratio of the pixel sizes of scenes that views of a pair may come from."""
+        return max(
+            of_one / of_other
+            for one, partners in enumerate(self.partners)
+            for other in (one, *partners)
+            for of_one, of_other in zip(
+                self.scenes[one].pixel_size, self.scenes[other].pixel_size, strict=True
+            )
+        )
+
     def draw(self, rng: np.random.Generator, scene: int, count: int, keep: int) -> list[PairIndex]:
         """Draw up to ``count`` pairs in a cell of a scene; none if none is found there.
 

@@ -97,7 +97,11 @@ def test_workers_serve_the_same_pairs(scene: str) -> None:
     alone, helped = Probe(), Probe()
     fit(without_flips(PairDataModule(**options(scene))), alone, 6)
     fit(without_flips(PairDataModule(**options(scene), num_workers=2)), helped, 6)
-    assert torch.equal(torch.cat(alone.seen), torch.cat(helped.seen))
+    # Batches differ, since each cell's pairs go to one worker, but not what an epoch holds.
+    one, other = (
+        sorted(view.numpy().tobytes() for view in torch.cat(p.seen)) for p in (alone, helped)
+    )
+    assert one == other
 
 
 def test_a_cache_serves_the_same_pairs(scene: str, tmp_path) -> None:

@@ -32,6 +32,13 @@ def painted(make_scene, request) -> SceneDataset:
     return SceneDataset(make_scene(np.stack([cols, rows]).astype(np.float32), grid=request.param))
 
 
+class Untouched(torch.nn.Module):
+    """A radiometric change that changes nothing."""
+
+    def forward(self, image: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        return image
+
+
 def ground_under(dataset: SceneDataset, pixel_to_map: torch.Tensor, size: int) -> torch.Tensor:
     """(column, row) in the scene under each view pixel's centre, from pixel_to_map alone."""
     to_scene = invert(torch.from_numpy(matrix_from_affine(dataset.scenes[0].geobox.affine)))
@@ -65,7 +72,7 @@ def test_the_same_holds_after_augmentation_on_the_batch(painted) -> None:
     pairs = PairDataset(painted, 24)
     batch = stack_samples([pairs[i] for i in sampler])
     warp = RandomWarp(zoom=(0.8, 1.25), rotation=180)
-    augment = ViewAugmentation((0.0, 0.0), (1.0, 1.0), warp, torch.nn.Identity())
+    augment = ViewAugmentation((0.0, 0.0), (1.0, 1.0), warp, Untouched())
     after = augment(batch)
     truth = ground_under(painted, after["pixel_to_map"].flatten(0, 1), 24)
     image, valid = after["image"].flatten(0, 1), after["valid"].flatten(0, 1)
@@ -73,14 +80,47 @@ def test_the_same_holds_after_augmentation_on_the_batch(painted) -> None:
         compose(invert(batch["pixel_to_map"].flatten(0, 1)), after["pixel_to_map"].flatten(0, 1)),
         (torch.cartesian_prod(torch.arange(24), torch.arange(24)) + 0.5).double().flip(-1),
     ).unflatten(1, (24, 24))
-    # Within the old view's pixel centres; beyond, the outermost pixel repeats.
-    inside = ((old > 0.5) & (old < 23.5)).all(dim=-1) & valid
+    # All points of a pixel within the old view's pixel centres; beyond, the outermost pixel counts.
+    inside = ((old > 1) & (old < 23)).all(dim=-1) & valid
     # At the scene's own edge the first interpolation leaned on the last pixel already.
     edge = torch.tensor([170.0, 150.0])[:, None, None]
     inside &= ((truth > 4) & (truth < edge - 4)).all(dim=1)
     assert inside.float().mean() > 0.4
     error = (image - truth).abs().amax(dim=1)[inside]
     assert error.max() < 2e-3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"zoom": (0.6, 1.8)}, {"zoom": (0.7, 1.5), "rotation": 180.0}],
+    ids=["windows", "zoom", "rotation"],
+)
+def test_views_cut_on_the_device_show_the_ground_that_pixel_to_map_names(
+    painted, options: dict
+) -> None:
+    sampler = OverlapPairSampler(painted, size=24, length=16, **options)
+    batch = collate_pairs(PairDataset(painted, 24, windows=True).__getitems__(list(sampler)))
+    augment = ViewAugmentation(
+        (0.0, 0.0), (1.0, 1.0), RandomWarp(), Untouched(), (24, 24), sampler.coarsest
+    )
+    after = augment(batch)
+    assert after["image"].shape == (16, 2, 2, 24, 24)
+    truth = ground_under(painted, after["pixel_to_map"].flatten(0, 1), 24)
+    edge = torch.tensor([170.0, 150.0])[:, None, None]
+    inside = ((truth > 2) & (truth < edge - 2)).all(dim=1) & after["valid"].flatten(0, 1)
+    assert inside.float().mean() > 0.5
+    assert (after["image"].flatten(0, 1) - truth).abs().amax(dim=1)[inside].max() < 1e-3
+    # Nothing is lost by cutting on the device: every pixel within the scene is there.
+    assert after["valid"].flatten(0, 1)[((truth > 2) & (truth < edge - 2)).all(dim=1)].all()
+
+
+def test_windows_keep_the_type_of_the_file(make_scene) -> None:
+    scenes = SceneDataset(make_scene(np.full((1, 90, 90), 60_000, np.uint16)))
+    indexes = list(OverlapPairSampler(scenes, size=16, length=4, zoom=(0.7, 1.5)))
+    batch = collate_pairs(PairDataset(scenes, 16, windows=True).__getitems__(indexes))
+    assert batch["image"].dtype == torch.uint16
+    assert batch["image"].shape[-2:] == batch["valid"].shape[-2:]
+    assert batch["image"].shape[-1] % 16 == 0
 
 
 def test_both_views_show_the_same_value_on_shared_ground(make_scene) -> None:
