@@ -147,7 +147,7 @@ def _opened(path: str, vrt: str | None = None) -> Generator[rasterio.DatasetRead
                 yield source
     except RasterioIOError as error:
         message = str(error).replace(path, name)
-        if "HTTP response code: 404" in message:
+        if "HTTP response code: 404" in message or "ObjectNotFound" in message:
             raise SceneError(
                 f"The server has no file {name}; check the address, and whether it is signed if it "
                 "must be (404 Not Found)."

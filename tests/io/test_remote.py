@@ -1,10 +1,7 @@
 """Scenes on a server, in archives, virtual rasters and subdatasets."""
 
 import os
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -24,63 +21,6 @@ from sscl_geo.io.scene import open_scene
 from sscl_geo.io.stac import open_item, read_items
 
 PIXELS = np.random.default_rng(0).integers(1, 60000, (2, 512, 512)).astype(np.uint16)
-
-
-class RangeHandler(SimpleHTTPRequestHandler):
-    """Serves byte ranges, as storage services do, and remembers what was asked for."""
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def _answer(self, *, with_body: bool) -> None:
-        path = self.translate_path(self.path)
-        self.server.asked.append((self.command, self.path, self.headers.get("Range")))
-        if "busy" in self.path and self.server.busy > 0:
-            self.server.busy -= 1
-            return self.send_error(503)
-        if "secret" in self.path and "signature=1" not in self.path:
-            return self.send_error(403)
-        if not Path(path).is_file():
-            return self.send_error(404)
-        content = Path(path).read_bytes()
-        span = self.headers.get("Range")
-        first, last = 0, len(content) - 1
-        if span:
-            begin, _, end = span.removeprefix("bytes=").partition("-")
-            first, last = int(begin), min(int(end or last), last)
-            if first > last:
-                return self.send_error(416)
-        self.send_response(206 if span else 200)
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(last - first + 1))
-        if span:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content[first : last + 1])
-            self.server.sent += last - first + 1
-        return None
-
-
-@pytest.fixture
-def server(tmp_path: Path, monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(RangeHandler, directory=tmp_path))
-    server.asked, server.sent, server.busy = [], 0, 0
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture
