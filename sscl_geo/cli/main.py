@@ -25,6 +25,7 @@ VERBS = {
     "finetune": "train a segmenter on a scene with few labels",
     "segment": "write the map of a scene",
     "view": "show a map in a web page",
+    "export": "write a model as ONNX, PT2 or STAC item",
     "evaluate": "compare a map with labels",
     "demo": "run all of the above on a real scene",
 }
