@@ -15,7 +15,12 @@ def segment(
         ]
     ]
     | None = None,
-    polygons: bool = False,
+    polygons: Literal["gpkg", "fgb", "parquet"] | None = None,
+    simplify: float = 0.0,
+    areas: bool = False,
+    preview: bool = False,
+    page: bool = False,
+    stac: bool = False,
     tile: int = 256,
     margin: int = 16,
     overlap: float = 0.25,
@@ -32,7 +37,14 @@ def segment(
         layers: rasters to write beside the classes, as NAME.LAYER.tif: probability of the class
             shown, entropy, lead over the next class, disagreement between overlapping tiles, all in
             percent; probabilities of all classes in 250ths or as float16.
-        polygons: write the connected regions of each class as NAME.gpkg.
+        polygons: write the connected regions of each class as GeoPackage (NAME.gpkg), FlatGeobuf
+            (NAME.fgb) or GeoParquet (NAME.parquet).
+        simplify: tolerance of the polygons' outlines in pixels, shared borders staying shared; 0
+            keeps the outlines of pixels.
+        areas: write pixels and hectares of each class as NAME.areas.csv.
+        preview: write a picture with its legend as NAME.png.
+        page: write a web page with the map over the scene, which needs no network, as NAME.html.
+        stac: write STAC items of map and model, and a catalogue over the folder.
         tile: height and width of what the network sees at once, in pixels.
         margin: pixels at each side of a tile that serve as context only.
         overlap: share of a tile that neighbouring tiles share and blend, 0 to 0.5.
@@ -51,6 +63,7 @@ def segment(
     from sscl_geo.maps.resolution import check_resolution
     from sscl_geo.maps.segment import segment as segment_scene
     from sscl_geo.models.predictor import build_predictor
+    from sscl_geo.publishing import write_products
 
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("PyTorch finds no GPU on this machine; choose --device cpu.")
@@ -74,13 +87,23 @@ def segment(
             batch_size=batch_size,
             device=where,
             layers=layers or (),
-            polygons=target.with_suffix(".gpkg") if polygons else None,
             provenance=provenance,
         )
         console.print("map       ", products.class_map, markup=False)
-        for name, path in {**products.layers, "polygons": products.polygons}.items():
-            if path is not None:
-                console.print(f"{name:<10}", path, markup=False)
+        for name, path in products.layers.items():
+            console.print(f"{name:<10}", path, markup=False)
+        for path in write_products(
+            target,
+            polygons=polygons,
+            simplify=simplify,
+            areas=areas,
+            preview=preview,
+            page=page,
+            stac=stac,
+            scene=scene,
+            model=model,
+        ):
+            console.print("product   ", path, markup=False)
     return out
 
 

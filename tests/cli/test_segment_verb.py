@@ -76,7 +76,7 @@ def test_one_scene_gives_one_map_with_the_hash_of_its_model(
 def test_several_scenes_go_into_a_folder_under_their_names(make_scene, pixels, model, tmp_path):
     scenes = [make_scene(pixels, "a.tif"), make_scene(pixels, "b.tif")]
     out = tmp_path / "maps"
-    segment(scenes, model=model, out=out, layers=["confidence"], polygons=True, device="cpu")
+    segment(scenes, model=model, out=out, layers=["confidence"], polygons="gpkg", device="cpu")
     names = {p.name for p in out.iterdir()}
     assert names >= {"a.tif", "a.confidence.tif", "a.gpkg", "b.tif", "b.confidence.tif", "b.gpkg"}
 
