@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
 
 import torch
@@ -98,10 +99,10 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, ValueError, OSError, EOFError, KeyError) as error:
+    except (SafetensorError, UnpicklingError, RuntimeError, ValueError, OSError, EOFError) as error:
         raise ConfigError(
-            f"{path} holds no weights that can be read safely ({str(error).splitlines()[0]}); save "
-            "them again as a plain state dict."
+            f"{path} is damaged, or holds more than weights, and is not read for safety; save the "
+            "network's state_dict() again."
         ) from error
     return _tensors(content, path)
 
