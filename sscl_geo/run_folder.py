@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -86,8 +87,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
+    except (RuntimeError, EOFError, ValueError, OSError, UnpicklingError) as error:
         raise TrainingError(
-            f"Cannot read the checkpoint {path}; remove it, or start anew with --no-resume "
-            f"({str(error).splitlines()[0]})."
+            f"Cannot read the checkpoint {path}, which is damaged or not one of pretraining; "
+            "remove it, or start anew with --no-resume."
         ) from error

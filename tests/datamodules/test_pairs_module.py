@@ -1,5 +1,8 @@
 """The data module of pairs: what it serves, and how it goes on after a break."""
 
+import random
+from types import SimpleNamespace
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from sscl_geo import PairDataModule
+from sscl_geo.errors import TrainingError
 from sscl_geo.training import quiet_lightning
 
 
@@ -26,7 +30,7 @@ class Probe(pl.LightningModule):
         self.seen: list[torch.Tensor] = []
 
     def training_step(self, batch, _):
-        self.seen.append(batch["pixel_to_map"].sum(dim=(1, 2, 3)))
+        self.seen.append(batch["pixel_to_map"].sum(dim=(1, 2, 3)) + batch["image"].sum())
         return self.weight.sum()
 
     def configure_optimizers(self):
@@ -57,13 +61,6 @@ def fit(
         trainer.fit(probe, datamodule=data, ckpt_path=checkpoint, weights_only=True)
 
 
-def without_flips(data: PairDataModule) -> PairDataModule:
-    """Augmentation draws from torch's generator, which a checkpoint does not hold."""
-    data.setup("fit")
-    data.augmentation.warp.flips = data.augmentation.warp.quarter_turns = False
-    return data
-
-
 def test_batches_are_augmented_pairs(scene: str) -> None:
     class Shapes(Probe):
         def training_step(self, batch, number):
@@ -79,7 +76,7 @@ def test_batches_are_augmented_pairs(scene: str) -> None:
 
 def test_other_epochs_draw_other_pairs(scene: str) -> None:
     probe = Probe()
-    fit(without_flips(PairDataModule(**options(scene))), probe, 12)
+    fit(PairDataModule(**options(scene)), probe, 12)
     assert not torch.equal(torch.cat(probe.seen[:6]), torch.cat(probe.seen[6:]))
 
 
@@ -87,16 +84,16 @@ def test_other_epochs_draw_other_pairs(scene: str) -> None:
 def test_a_resumed_training_goes_on_with_the_same_stream(scene: str, tmp_path, stop: int) -> None:
     whole, resumed = Probe(), Probe()
     saver = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=stop, save_top_k=-1)
-    fit(without_flips(PairDataModule(**options(scene))), whole, 12, saver)
+    fit(PairDataModule(**options(scene)), whole, 12, saver)
     checkpoint = str(tmp_path / f"step={stop}.ckpt")
-    fit(without_flips(PairDataModule(**options(scene))), resumed, 12, checkpoint=checkpoint)
+    fit(PairDataModule(**options(scene)), resumed, 12, checkpoint=checkpoint)
     assert torch.equal(torch.cat(resumed.seen), torch.cat(whole.seen[stop:]))
 
 
 def test_workers_serve_the_same_pairs(scene: str) -> None:
     alone, helped = Probe(), Probe()
-    fit(without_flips(PairDataModule(**options(scene))), alone, 6)
-    fit(without_flips(PairDataModule(**options(scene), num_workers=2)), helped, 6)
+    fit(PairDataModule(**options(scene)), alone, 6)
+    fit(PairDataModule(**options(scene), num_workers=2), helped, 6)
     # Batches differ, since each cell's pairs go to one worker, but not what an epoch holds.
     one, other = (
         sorted(view.numpy().tobytes() for view in torch.cat(p.seen)) for p in (alone, helped)
@@ -106,7 +103,41 @@ def test_workers_serve_the_same_pairs(scene: str) -> None:
 
 def test_a_cache_serves_the_same_pairs(scene: str, tmp_path) -> None:
     alone, cached = Probe(), Probe()
-    fit(without_flips(PairDataModule(**options(scene))), alone, 3)
-    fit(without_flips(PairDataModule(**options(scene), cache=str(tmp_path / "c"))), cached, 3)
+    fit(PairDataModule(**options(scene)), alone, 3)
+    fit(PairDataModule(**options(scene), cache=str(tmp_path / "c")), cached, 3)
     assert torch.equal(torch.cat(alone.seen), torch.cat(cached.seen))
     assert list((tmp_path / "c").glob("*.npy"))
+
+
+def test_what_is_drawn_in_a_step_goes_on_too(scene: str, tmp_path) -> None:
+    class Drawing(Probe):
+        def training_step(self, batch, number):
+            self.seen.append(torch.rand(1) + random.random() + np.random.rand())
+            return self.weight.sum()
+
+    whole, resumed = Drawing(), Drawing()
+    saver = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=4, save_top_k=-1)
+    fit(PairDataModule(**options(scene)), whole, 7, saver)
+    fit(PairDataModule(**options(scene)), resumed, 7, checkpoint=str(tmp_path / "step=4.ckpt"))
+    assert torch.equal(torch.cat(resumed.seen), torch.cat(whole.seen[4:]))
+    assert torch.cat(whole.seen).unique().numel() == 7
+
+
+def test_ranks_draw_apart(scene: str) -> None:
+    data = PairDataModule(**options(scene))
+    data.setup("fit")
+    batch = next(iter(data.train_dataloader()))
+    drawn = []
+    for rank in (0, 1, 0):
+        progress = SimpleNamespace(total=SimpleNamespace(ready=3))
+        loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
+        data.trainer = SimpleNamespace(training=True, global_rank=rank, fit_loop=loop)
+        drawn.append(data.on_after_batch_transfer(batch, 0)["image"])
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_an_epoch_shorter_than_a_batch_is_refused(scene: str) -> None:
+    data = PairDataModule(**{**options(scene), "length": 3})
+    with pytest.raises(TrainingError, match="3 pairs on each device does not fill a batch of 4"):
+        data.train_dataloader()
