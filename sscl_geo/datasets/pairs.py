@@ -18,6 +18,7 @@ from torchgeo.datasets import stack_samples
 from torchgeo.datasets.utils import Sample
 
 from sscl_geo.compat import empty_shared
+from sscl_geo.datasets.batch_memory import BatchMemory
 from sscl_geo.datasets.cells import DecodedCells
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
@@ -81,6 +82,7 @@ class PairDataset(Dataset[Sample]):
 
     def _start(self) -> None:
         self._cells = DecodedCells(self.scenes)
+        self._memory = BatchMemory()
         self._mapped: dict[int, RawPatch] = {}
         self._mapping = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -89,7 +91,7 @@ class PairDataset(Dataset[Sample]):
     def __getstate__(self) -> dict[str, object]:
         # Threads cannot be pickled, and a mapped file would be with all its bytes.
         state = self.__dict__.copy()
-        for name in ("_cells", "_mapped", "_mapping", "_pool"):
+        for name in ("_cells", "_memory", "_mapped", "_mapping", "_pool"):
             del state[name]
         return state
 
@@ -155,9 +157,9 @@ class PairDataset(Dataset[Sample]):
     def _allocate(self, shape: tuple[int, int, int, int, int]) -> Sample:
         """Memory for the images and masks of a whole batch at once.
 
+        In a worker process it is shared with the main one from the beginning, which saves a copy.
         NumPy asks for huge pages where PyTorch does not, which makes touching new memory for the
-        first time five times cheaper; it would cost more than cutting the views. In a worker
-        process it is shared with the main one from the beginning, which saves a copy.
+        first time five times cheaper.
         """
         pairs, views, _, height, width = shape
         dtype = np.dtype(np.float32)
@@ -166,7 +168,7 @@ class PairDataset(Dataset[Sample]):
             dtype = own if own != np.float64 else dtype
         wanted = {"image": (shape, dtype), "valid": ((pairs, views, height, width), np.dtype(bool))}
         if get_worker_info() is None:
-            return {key: torch.from_numpy(np.empty(*of)) for key, of in wanted.items()}
+            return {key: torch.from_numpy(self._memory.empty(*of)) for key, of in wanted.items()}
         return {
             key: empty_shared(of[0], torch.from_numpy(np.empty(0, of[1])).dtype)
             for key, of in wanted.items()
