@@ -31,7 +31,7 @@ from torchgeo.samplers import RandomPatchSampler
 from experiments.benchmarks.harness import Metric, ratio_of_medians, run
 from experiments.benchmarks.scenes import make_large_scene, make_many_scenes
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
-from sscl_geo.datasets.pairs import collate_pairs
+from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.geometry.pair_index import Window as Cell
 from sscl_geo.progress import track
 

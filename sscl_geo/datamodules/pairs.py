@@ -8,7 +8,8 @@ from torch.utils.data import DataLoader
 from torchgeo.datamodules.geo import BaseDataModule
 from torchgeo.datasets.utils import Sample
 
-from sscl_geo.datasets.pairs import PairDataset, collate_pairs
+from sscl_geo.datasets.pair_batch import collate_pairs
+from sscl_geo.datasets.pairs import PairDataset
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import TrainingError
 from sscl_geo.geometry.footprint import OverlapOf

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
-from torchgeo.datasets import stack_samples
 from torchgeo.datasets.utils import Sample
 
 from sscl_geo.compat import empty_shared
 from sscl_geo.datasets.batch_memory import BatchMemory
 from sscl_geo.datasets.cells import DecodedCells
+from sscl_geo.datasets.pair_batch import PairBatch
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import compose, invert, matrix_from_affine
@@ -234,30 +234,6 @@ class PairDataset(Dataset[Sample]):
             "skipped": torch.zeros(len(indexes), dtype=torch.bool),
             "failed": torch.full((len(indexes),), -1),
         }
-
-
-class PairBatch(Sequence[Sample]):
-    """Samples of a batch that lie together in memory.
-
-    Attributes:
-        stacked: the batch, with a leading dimension for the samples.
-    """
-
-    def __init__(self, stacked: Sample) -> None:
-        self.stacked = stacked
-
-    def __len__(self) -> int:
-        return len(self.stacked["image"])
-
-    def __getitem__(self, place: int) -> Sample:  # ty: ignore[incompatible-method-override] - no slices
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        return {key: value[place] for key, value in self.stacked.items()}
-
-
-def collate_pairs(samples: Sequence[Sample]) -> Sample:
-    """Stack samples as TorchGeo's ``stack_samples`` does; a batch that is stacked is not copied."""
-    return samples.stacked if isinstance(samples, PairBatch) else stack_samples(samples)
 
 
 class _Failure(NamedTuple):

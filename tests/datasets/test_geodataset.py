@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torchgeo.datasets import RasterDataset, VectorDataset
 
 from sscl_geo import GeoDatasetScenes, OverlapPairSampler, PairDataset
-from sscl_geo.datasets.pairs import collate_pairs
+from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.errors import ConfigError, SceneError
 from sscl_geo.io.decoded_cache import DecodedCache
 from sscl_geo.io.statistics import band_statistics

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from torchgeo.datasets import stack_samples
 
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset, ViewAugmentation
-from sscl_geo.datasets.pairs import collate_pairs
+from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import (
     compose,

@@ -18,7 +18,7 @@ from torchgeo.datasets import RasterDataset, VectorDataset
 from torchgeo.samplers import RandomPatchSampler
 
 from sscl_geo import GeoDatasetScenes, OverlapPairSampler, PairDataset, SceneDataset
-from sscl_geo.datasets.pairs import collate_pairs
+from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.errors import SamplingError
 
 
