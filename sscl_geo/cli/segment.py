@@ -1,13 +1,18 @@
 """``sscl-geo segment``: from scenes and a model to maps."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sscl_geo.batch.jobs import Job, Outcome
 
 
 def segment(
-    scenes: list[Path],
+    scenes: list[str],
     *,
-    model: Path,
+    model: list[Path],
     out: Path,
     layers: list[
         Literal[
@@ -21,17 +26,31 @@ def segment(
     preview: bool = False,
     page: bool = False,
     stac: bool = False,
+    aoi: Path | None = None,
+    resample: bool = False,
+    tta: bool = False,
+    majority: int = 1,
+    sieve: int = 0,
+    minimum_area: float = 0.0,
     tile: int = 256,
     margin: int = 16,
     overlap: float = 0.25,
     batch_size: int = 8,
+    memory: float = 2.0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    resume: bool = True,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    shard: str | None = None,
 ) -> Path:
     """Segment scenes of any size and write maps that a GIS shows with names and colours.
 
+    A run that was stopped goes on where it was when it is started again. Of several scenes those
+    that fail are left out and named in manifest.csv, with the reason.
+
     Args:
-        scenes: rasters to segment.
-        model: bundle that 'finetune' wrote.
+        scenes: rasters to segment: files, folders, patterns, URLs.
+        model: bundle that 'finetune' wrote; of several the probabilities are averaged.
         out: the map to write, ending in .tif; for several scenes a folder, in which each map gets
             the name of its scene.
         layers: rasters to write beside the classes, as NAME.LAYER.tif: probability of the class
@@ -45,11 +64,22 @@ def segment(
         preview: write a picture with its legend as NAME.png.
         page: write a web page with the map over the scene, which needs no network, as NAME.html.
         stac: write STAC items of map and model, and a catalogue over the folder.
+        aoi: vector file of where a map is wanted; the rest is not read.
+        resample: read scenes of another resolution at that of the model; the map has it too.
+        tta: show each tile in its eight flips and turns and average; takes eight times as long.
+        majority: side in pixels, odd, of the square whose most frequent class each pixel gets.
+        sieve: merge regions of fewer pixels than this into what lies beside them.
+        minimum_area: merge regions of less ground than this, in hectares, likewise.
         tile: height and width of what the network sees at once, in pixels.
         margin: pixels at each side of a tile that serve as context only.
         overlap: share of a tile that neighbouring tiles share and blend, 0 to 0.5.
         batch_size: tiles shown to the network at once.
+        memory: gigabytes (10^9 bytes) to stay below; wide scenes are computed in column strips.
         device: where to compute; auto takes the GPU if there is one.
+        resume: go on from what a stopped run left and leave finished maps alone.
+        engine: ray spreads scenes over a Ray cluster (RAY_ADDRESS, else this machine).
+        workers: number of Ray workers; a GPU each, or 4 CPU cores each, if not given.
+        shard: which share of the scenes this run does, as 2/8, for arrays of batch systems.
 
     Returns:
         the map, or the folder of the maps.
@@ -57,71 +87,96 @@ def segment(
     import torch
     from rich.console import Console
 
-    from sscl_geo.bundle import bundle_hash, load_bundle
-    from sscl_geo.errors import ConfigError
-    from sscl_geo.io.scene import open_scene
-    from sscl_geo.maps.resolution import check_resolution
-    from sscl_geo.maps.segment import segment as segment_scene
-    from sscl_geo.models.predictor import build_predictor
-    from sscl_geo.publishing import write_products
+    from sscl_geo.batch.jobs import SceneSegmenter, Settings, failures, parse_shard, write_manifest
+    from sscl_geo.batch.ray_engine import segment_with_ray
+    from sscl_geo.errors import SceneError
+    from sscl_geo.io.finding import find_scenes
+    from sscl_geo.maps.postprocess import PostProcessing
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("PyTorch finds no GPU on this machine; choose --device cpu.")
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    targets = _targets(scenes, out)
-    bundle = load_bundle(model, kind="segmenter")
-    opened = [open_scene(scene) for scene in scenes]
-    for scene in opened:
-        check_resolution(bundle, scene)
-    predictor = build_predictor(bundle).to(where)
-    provenance = {"bundle": model.name, "bundle_sha256": bundle_hash(model)}
     console = Console(soft_wrap=True, highlight=False)
-    for scene, target in zip(opened, targets, strict=True):
-        products = segment_scene(
-            scene,
-            predictor,
-            target,
-            tile=tile,
-            margin=margin,
-            overlap=overlap,
-            batch_size=batch_size,
-            device=where,
-            layers=layers or (),
-            provenance=provenance,
+    jobs = _jobs(find_scenes(scenes), out)
+    manifest = out / "manifest.csv"
+    if shard is not None:
+        number, total = parse_shard(shard)
+        jobs = jobs[number - 1 :: total]
+        manifest = out / f"manifest-{number}-of-{total}.csv"
+    settings = Settings(
+        models=tuple(model),
+        device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+        tta=tta,
+        resample=resample,
+        options={
+            "layers": layers or (),
+            "aoi": aoi,
+            "post": PostProcessing(majority, sieve, minimum_area),
+            "tile": tile,
+            "margin": margin,
+            "overlap": overlap,
+            "batch_size": batch_size,
+            "memory": memory,
+            "resume": resume,
+            "tell": None if engine == "ray" else _tell,
+        },
+        products={
+            "polygons": polygons,
+            "simplify": simplify,
+            "areas": areas,
+            "preview": preview,
+            "page": page,
+            "stac": stac,
+        },
+    )
+    if engine == "local" and jobs and jobs[0].out == out:
+        for path in SceneSegmenter(settings).segment(jobs[0]):
+            console.print("written   ", path, markup=False)
+        return out
+    if engine == "ray":
+        running = segment_with_ray(jobs, settings, workers=workers)
+    else:
+        segmenter = SceneSegmenter(settings)
+        running = (segmenter.attempt(job) for job in jobs)
+    outcomes = _report(running, jobs)
+    write_manifest(manifest, outcomes)
+    console.print("manifest  ", manifest, markup=False)
+    if failed := failures(outcomes):
+        raise SceneError(
+            f"{len(failed)} of {len(jobs)} scenes could not be segmented; see {manifest} and start "
+            f"again, what is finished is left alone (the first: {failed[0].error})"
         )
-        console.print("map       ", products.class_map, markup=False)
-        for name, path in products.layers.items():
-            console.print(f"{name:<10}", path, markup=False)
-        for path in write_products(
-            target,
-            polygons=polygons,
-            simplify=simplify,
-            areas=areas,
-            preview=preview,
-            page=page,
-            stac=stac,
-            scene=scene,
-            model=model,
-        ):
-            console.print("product   ", path, markup=False)
     return out
 
 
-def _targets(scenes: list[Path], out: Path) -> list[Path]:
-    """Where each scene's map goes."""
-    from sscl_geo.errors import ConfigError
+def _tell(text: str) -> None:
+    from rich.console import Console
 
-    if not scenes:
-        raise ConfigError("There is no scene to segment; name at least one.")
-    if len(scenes) == 1 and out.suffix.lower() in {".tif", ".tiff"}:
-        return [out]
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+def _report(running: "Iterable[Outcome]", jobs: "Sequence[Job]") -> "list[Outcome]":
+    """Say of each scene when it is done; outcomes in the order of the scenes."""
+    outcomes = {}
+    for outcome in running:
+        outcomes[outcome.scene] = outcome
+        _tell(f"{outcome.status:<10} {outcome.output} {outcome.error}".rstrip())
+    return [outcomes[job.scene] for job in jobs]
+
+
+def _jobs(scenes: list[str], out: Path) -> "list[Job]":
+    """Where each scene's map goes."""
+    from sscl_geo.batch.jobs import Job
+    from sscl_geo.errors import ConfigError
+    from sscl_geo.io.remote import without_query
+
     if out.suffix.lower() in {".tif", ".tiff"}:
-        raise ConfigError(f"{len(scenes)} scenes do not fit into {out}; give --out a folder.")
-    targets = [out / f"{scene.stem}.tif" for scene in scenes]
+        if len(scenes) > 1:
+            raise ConfigError(f"{len(scenes)} scenes do not fit into {out}; give --out a folder.")
+        targets = [out]
+    else:
+        targets = [out / f"{Path(without_query(scene)).stem}.tif" for scene in scenes]
     twice = next((t for t in targets if targets.count(t) > 1), None)
     if twice is not None:
         raise ConfigError(
             f"Two scenes are both called {twice.stem} and would be written to {twice}; "
             "segment them into different folders."
         )
-    return targets
+    return [Job(scene, target) for scene, target in zip(scenes, targets, strict=True)]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sscl_geo.classes import ClassTable
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.blending import BandAccumulator
 from sscl_geo.maps.interest import Interest
@@ -32,6 +33,20 @@ class TileNetwork(Protocol):
             float32 of shape (B, K, H, W).
         """
         ...
+
+
+class ClassNetwork(TileNetwork, Protocol):
+    """A network that gives class probabilities, with all that a map needs to know of it.
+
+    Attributes:
+        bands: names of the bands it takes, in order.
+        classes: what its values mean.
+        stride: its largest downsampling.
+    """
+
+    bands: tuple[str, ...]
+    classes: ClassTable
+    stride: int
 
 
 @dataclass(frozen=True, eq=False)

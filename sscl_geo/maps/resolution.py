@@ -23,20 +23,27 @@ def check_resolution(bundle: Bundle, scene: Scene) -> None:
     Raises:
         BundleError: with both sizes.
     """
-    unit, wanted_unit = _unit_of(scene), _spelled(bundle.resolution_unit)
-    width, height = scene.pixel_size
-    ratios = (width / bundle.resolution[0], height / bundle.resolution[1])
-    if unit == wanted_unit and all(abs(ratio - 1) <= TOLERANCE for ratio in ratios):
+    if fits_resolution(bundle, scene):
         return
+    width, height = scene.pixel_size
+    unit, wanted_unit = unit_of(scene), _spelled(bundle.resolution_unit)
     wanted = f"{bundle.resolution[0]:g} x {bundle.resolution[1]:g}"
     raise BundleError(
         f"{scene.path} has pixels of {width:g} x {height:g} {unit} but the model was trained on "
-        f"{wanted} {wanted_unit}; resample the scene first, for example with "
-        f"'gdalwarp -tr {wanted.replace(' x ', ' ')} SCENE OUT'."
+        f"{wanted} {wanted_unit}; let the scene be read at this resolution with --resample, or "
+        "give a scene that has it."
     )
 
 
-def _unit_of(scene: Scene) -> str:
+def fits_resolution(bundle: Bundle, scene: Scene) -> bool:
+    """Whether a scene's pixel size differs from the bundle's by no more than 5 percent."""
+    width, height = scene.pixel_size
+    ratios = (width / bundle.resolution[0], height / bundle.resolution[1])
+    same_unit = unit_of(scene) == _spelled(bundle.resolution_unit)
+    return same_unit and all(abs(ratio - 1) <= TOLERANCE for ratio in ratios)
+
+
+def unit_of(scene: Scene) -> str:
     """Name of the unit of a scene's coordinate reference system, such as ``"metre"``."""
     crs = scene.geobox.crs
     return _spelled(crs.units[0]) if crs is not None else ""

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import rasterio
 import torch
@@ -17,7 +16,7 @@ from sscl_geo.maps.bands import match_bands
 from sscl_geo.maps.compute import compute_layers
 from sscl_geo.maps.disk import writing_into
 from sscl_geo.maps.files import RUN_TAG, MapProducts, finish_map, has_data
-from sscl_geo.maps.inference import Rows, TileNetwork, predict_rows
+from sscl_geo.maps.inference import ClassNetwork, Rows, TileNetwork, predict_rows
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.layers import (
     Layer,
@@ -33,14 +32,11 @@ from sscl_geo.maps.postprocess import PostProcessing
 from sscl_geo.maps.run import run_hash
 from sscl_geo.maps.tiles import TilePlan
 
-if TYPE_CHECKING:
-    from sscl_geo.models.predictor import Predictor
-
 
 @torch.inference_mode()
 def segment(
     scene: Scene,
-    predictor: "Predictor",
+    predictor: ClassNetwork,
     out: Path,
     *,
     tile: int = 256,
@@ -68,7 +64,9 @@ def segment(
 
     Args:
         scene: what to segment.
-        predictor: the network, in evaluation mode on ``device``.
+        predictor: the network, in evaluation mode on ``device``; see
+            :func:`~sscl_geo.models.predictor.build_predictor`. Where its attribute ``exclusive`` is
+            False its classes do not exclude each other, and the map has a band for each.
         out: the map to write, a ``.tif``; what belongs to it is written beside it.
         tile: height and width of what the network gets at once, in pixels; a multiple of its
             stride.
@@ -166,7 +164,7 @@ def segment(
 
 
 def _layers(
-    predictor: "Predictor", names: Sequence[LayerName], *, exclusive: bool
+    predictor: ClassNetwork, names: Sequence[LayerName], *, exclusive: bool
 ) -> tuple[Layer, ...]:
     classes = predictor.classes
     first = class_layer(classes) if exclusive else presence_layer(classes)

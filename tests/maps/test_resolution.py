@@ -34,7 +34,7 @@ def test_a_rotated_grid_has_the_true_size_of_its_pixels(make_scene, make_pixels)
 @pytest.mark.parametrize("size", [(28, 30), (30, 32), (10, 10)])
 def test_other_pixel_sizes_are_refused_with_both_sizes(make_scene, make_pixels, size):
     scene = open_scene(make_scene(make_pixels(4, 4)))
-    with pytest.raises(BundleError, match=r"30 x 30 metre .* resample"):
+    with pytest.raises(BundleError, match=r"30 x 30 metre .* --resample"):
         check_resolution(bundle(*size), scene)
 
 

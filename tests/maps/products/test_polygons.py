@@ -164,3 +164,11 @@ def test_areas_of_regions_add_up_to_those_of_the_classes(trace, grid):
     for value in (0, 200):
         own = regions.loc[regions["value"] == value, "area_ha"].sum()
         assert own == pytest.approx(areas.hectares[value], rel=1e-5)
+
+
+def test_a_geopackage_is_of_a_version_that_older_readers_know(trace, tmp_path):
+    import sqlite3
+
+    trace(patches())
+    with sqlite3.connect(tmp_path / "regions.gpkg") as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (10200,)

@@ -1,0 +1,93 @@
+"""Spreading scenes over a Ray cluster."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sscl_geo.batch.jobs import Job, Outcome, SceneSegmenter, Settings
+from sscl_geo.errors import ConfigError
+
+_CPUS_A_WORKER: Final = 4
+"""CPU cores of a worker where there is no GPU and no number of workers is asked for."""
+
+
+def segment_with_ray(
+    jobs: Sequence[Job], settings: Settings, *, workers: int | None = None, attempts: int = 3
+) -> Iterator[Outcome]:
+    """Segment scenes on a Ray cluster, each whole on one worker that keeps its network loaded.
+
+    The cluster is that of the environment variable ``RAY_ADDRESS``; without it one is started on
+    this machine. Scenes, models and maps must lie where every node finds them under the same names.
+    A worker that dies is replaced, and its scene is taken up again where it was; other failures are
+    tried again too, in case a disk or a server was only busy.
+
+    Args:
+        jobs: the scenes.
+        settings: models and parameters; the device is the GPU where the cluster has some.
+        workers: how many; a GPU each, or four CPU cores each, if None.
+        attempts: how often a scene is tried.
+
+    Yields:
+        outcomes, in the order in which they come.
+
+    Raises:
+        ConfigError: if Ray is not installed.
+    """
+    try:
+        import ray
+        from ray.exceptions import RayError
+    except ImportError as error:
+        raise ConfigError(
+            "Ray is not installed; install it with 'pip install sscl-geo[ray]', or choose another "
+            "engine."
+        ) from error
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False)
+    resources = ray.cluster_resources()
+    gpus, cpus = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
+    if gpus and settings.device != "cpu":
+        settings, count, gpu = replace(settings, device="cuda"), min(workers or gpus, gpus), 1
+    else:
+        settings, count, gpu = replace(settings, device="cpu"), workers or _workers(cpus), 0
+    cores = max(1, cpus // count)
+    remote = ray.remote(max_restarts=-1, num_cpus=cores, num_gpus=gpu)(_Worker)
+    idle = [remote.remote(settings, cores) for _ in range(min(count, len(jobs)))]
+    waiting = deque((job, 1) for job in jobs)
+    running: dict[Any, tuple[Any, Job, int, float]] = {}
+    while waiting or running:
+        while waiting and idle:
+            worker, (job, attempt) = idle.pop(), waiting.popleft()
+            started = worker.attempt.remote(job)  # ty: ignore[missing-attribute] - Ray adds it
+            running[started] = worker, job, attempt, time.perf_counter()
+        finished, _ = ray.wait(list(running), num_returns=1)
+        worker, job, attempt, start = running.pop(finished[0])
+        idle.append(worker)
+        try:
+            outcome = ray.get(finished[0])
+        except RayError as error:
+            reason = f"The worker was lost: {' '.join(str(error).split())}"
+            seconds = round(time.perf_counter() - start, 2)
+            outcome = Outcome(job.scene, "failed", seconds, str(job.out), reason)
+        if outcome.status == "failed" and attempt < attempts:
+            waiting.append((job, attempt + 1))
+        else:
+            yield outcome
+
+
+def _workers(cpus: int) -> int:
+    return max(1, cpus // _CPUS_A_WORKER)
+
+
+class _Worker:
+    """An actor: one process with the network in its memory."""
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self._segmenter = SceneSegmenter(settings)
+
+    def attempt(self, job: Job) -> Outcome:
+        return self._segmenter.attempt(job)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+import rasterio
+import torch
+from scipy.stats import entropy as scipy_entropy
+
+from sscl_geo.io.scene import open_scene
+from sscl_geo.maps.layers import (
+    LAYER_NAMES,
+    WithPeak,
+    disagreement,
+    entropy,
+    make_layer,
+    margin,
+    most_probable,
+)
+from sscl_geo.maps.segment import segment
+
+
+@pytest.fixture
+def probabilities():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn((5, 70, 90), generator=generator).mul(3).softmax(dim=0)
+
+
+def test_the_most_probable_class_is_that_of_argmax_also_among_equals(probabilities):
+    coarse = (probabilities * 4).round()
+    np.testing.assert_array_equal(most_probable(coarse), coarse.numpy().argmax(axis=0))
+
+
+def test_entropy_is_that_of_scipy_as_a_share_of_the_largest(probabilities):
+    expected = scipy_entropy(probabilities.double().numpy(), base=5)
+    np.testing.assert_allclose(entropy(probabilities), expected, atol=1e-6)
+
+
+def test_entropy_of_certainty_is_nothing():
+    assert entropy(torch.eye(3)[:, :, None]).abs().max() == 0
+
+
+def test_margin_is_the_lead_over_the_next_class(probabilities):
+    ordered = np.sort(probabilities.numpy(), axis=0)
+    np.testing.assert_allclose(margin(probabilities), ordered[-1] - ordered[-2], rtol=1e-6)
+
+
+def test_tiles_that_name_one_class_do_not_disagree():
+    tiles = torch.tensor([[[0.9, 0.1]], [[0.6, 0.4]]]).permute(0, 2, 1)
+    blended = WithPeak(lambda x, _: x)(tiles[..., None], None).mean(dim=0)
+    assert disagreement(blended).abs().max() < 1e-6
+
+
+def test_tiles_that_are_sure_of_different_classes_disagree_by_a_half():
+    tiles = torch.eye(2)[:, :, None, None]
+    assert disagreement(WithPeak(lambda x, _: x)(tiles, None).mean(dim=0)).item() == 0.5
+
+
+def test_a_layer_is_the_same_in_bands_of_rows_as_at_once(probabilities, convolution):
+    wide = probabilities[:3].repeat(1, 1, 300)
+    for name in LAYER_NAMES:
+        layer = make_layer(name, convolution.classes)
+        np.testing.assert_array_equal(layer.compute_in_bands(wide), layer.compute(wide))
+
+
+@pytest.fixture
+def made(make_scene, make_pixels, convolution, tmp_path):
+    scene = open_scene(make_scene(make_pixels(151, 173, nodata_corner=True), nodata=0))
+    return segment(scene, convolution, tmp_path / "m.tif", tile=64, margin=8, layers=LAYER_NAMES)
+
+
+def test_layers_hold_what_the_whole_scene_gives(made, make_pixels, convolution):
+    pixels = make_pixels(151, 173, nodata_corner=True)
+    valid = (pixels != 0).all(axis=0)
+    whole = torch.from_numpy(convolution.whole(np.where(valid, pixels, 0).astype(np.float32)))
+    expected = {
+        "confidence": 100 * whole.amax(dim=0)[None],
+        "entropy": 100 * entropy(whole)[None],
+        "margin": 100 * margin(whole)[None],
+        "disagreement": torch.zeros((1, 151, 173)),
+        "probabilities": 250 * whole,
+        "probabilities16": whole,
+    }
+    for name, values in expected.items():
+        with rasterio.open(made.layers[name]) as target:
+            found, mask = target.read(), target.dataset_mask()
+        np.testing.assert_array_equal(mask > 0, valid)
+        tolerance = 1e-3 if name == "probabilities16" else 0.51
+        np.testing.assert_allclose(found[:, valid], values[:, valid].numpy(), atol=tolerance)
+
+
+def test_layers_say_what_they_are(made, convolution):
+    with rasterio.open(made.layers["entropy"]) as target:
+        assert (target.descriptions, target.units, target.nodata) == (
+            ("entropy",),
+            ("percent",),
+            255,
+        )
+    with rasterio.open(made.layers["probabilities"]) as target:
+        assert target.descriptions == convolution.classes.names
+        assert target.scales == (1 / 250,) * 3
+    with rasterio.open(made.layers["probabilities16"]) as target:
+        assert target.dtypes == ("float16",) * 3
+        assert np.isnan(target.nodata)
+
+
+def test_labels_that_do_not_exclude_each_other_get_a_band_each(
+    make_scene, make_pixels, convolution, tmp_path
+):
+    class Sigmoid(type(convolution)):
+        exclusive = False
+
+        def __call__(self, image, _valid):
+            return torch.nn.functional.conv2d(image / 100, self.kernel, padding=3).sigmoid()
+
+    pixels = make_pixels(90, 70, nodata_corner=True)
+    scene = open_scene(make_scene(pixels, nodata=0))
+    made = segment(scene, Sigmoid(), tmp_path / "m.tif", tile=128, margin=8)
+    around = np.pad(pixels.astype(np.float32), ((0, 0), (3, 3), (3, 3)), mode="reflect")
+    logits = torch.nn.functional.conv2d(torch.from_numpy(around)[None] / 100, Sigmoid().kernel)[0]
+    with rasterio.open(made.class_map) as target:
+        found, mask = target.read(), target.dataset_mask() > 0
+        assert target.descriptions == convolution.classes.names
+    np.testing.assert_array_equal(mask, (pixels != 0).all(axis=0))
+    np.testing.assert_array_equal(found[:, mask], (logits >= 0).numpy()[:, mask])
+    assert (made.style, made.attributes) == (None, None)
