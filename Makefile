@@ -9,7 +9,7 @@ WORKERS ?= auto
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage lint types format docs docs-serve constraints clean
+.PHONY: help setup demo test test-slow coverage lint types format docs docs-serve constraints clients clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-%: $(READY)
 constraints: $(READY) ## choose the newest versions and write them to constraints.txt
 	$(BIN)/uv pip compile --universal --upgrade --group dev --no-header --no-annotate \
 		--quiet pyproject.toml scripts/tools.in -o constraints.txt
+
+clients: $(READY) ## give a map to QGIS, GDAL, Chromium and nginx where they are installed
+	$(BIN)/python -m experiments.clients $(ARGS)
 
 clean: ## remove what can be made again, except .venv
 	rm -rf site build dist .pytest_cache .ruff_cache .hypothesis .coverage* htmlcov

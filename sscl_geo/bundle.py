@@ -118,7 +118,10 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
     metadata = {HEADER: json.dumps(header), MLM_HEADER: json.dumps(mlm_properties(bundle))}
     tensors = {name: t.detach().cpu().contiguous() for name, t in bundle.state_dict.items()}
     with atomic_path(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(tensors, temporary, metadata=metadata)
+        temporary.chmod(mode)  # safetensors leaves files that only their owner can read
     return Path(path)
 
 

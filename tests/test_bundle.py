@@ -117,3 +117,9 @@ def test_an_unwritable_folder_is_one_sentence(bundle: Bundle, tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="Cannot write into"):
         save_bundle(replace(bundle), tmp_path / "file" / "m.safetensors")
+
+
+def test_others_may_read_a_bundle_as_any_other_file(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    path = save_bundle(bundle, tmp_path / "m.safetensors")
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode

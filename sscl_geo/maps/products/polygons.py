@@ -164,7 +164,15 @@ def _means(polygons: _Polygons, raster: Path) -> NDArray[np.float64]:
 def _write(frame: gpd.GeoDataFrame, path: Path, driver: str, *, append: bool) -> None:
     if driver == "Parquet":
         frame.to_parquet(path, index=False, compression="zstd", write_covering_bbox=True)
-    else:
-        pyogrio.write_dataframe(
-            frame, path, layer="classes", driver=driver, append=append, geometry_type="Polygon"
-        )
+        return
+    # Version 1.4 of GeoPackage, the newest, adds nothing here but a warning in GDAL before 3.7.
+    options = {"VERSION": "1.2"} if driver == "GPKG" and not append else {}
+    pyogrio.write_dataframe(
+        frame,
+        path,
+        layer="classes",
+        driver=driver,
+        append=append,
+        geometry_type="Polygon",
+        dataset_options=options,
+    )
