@@ -103,3 +103,26 @@ def make_map(make_scene: SceneMaker) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def no_waiting() -> type:
+    """A context in which the host must not wait for the device, nor send it a tensor of its own.
+
+    On a CPU nothing waits, so it watches for the operations that would wait on any other device.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    waits = ("_local_scalar_dense", "nonzero", "equal", "unique", "lift_fresh", "masked_select")
+
+    class NoWaiting(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            name = func.overloadpacket.__name__
+            if name.startswith(waits):
+                raise AssertionError(f"the host waits at {name}")
+            if name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1]):
+                raise AssertionError("the host waits for a boolean index")
+            return func(*args, **(kwargs or {}))
+
+    return NoWaiting

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sscl_geo.geometry.affine import compose
-
 
 def interpolate(
     image: Tensor,
@@ -35,14 +33,14 @@ def interpolate(
         images (B, C, *shape), 0 where not valid, and masks (B, *shape).
     """
     height, width = shape or (image.shape[-2], image.shape[-1])
-    to_grid = _to_grid(image.shape[-1], image.shape[-2], new_to_old)
     # Composed in float64; the results hold numbers of pixels, for which float32 is enough.
-    new_to_grid = compose(to_grid, new_to_old)
-    theta = compose(new_to_grid, _from_grid(width, height, new_to_old)).to(image.dtype)
+    new_to_grid = _to_grid(image.shape[-1], image.shape[-2], new_to_old)
+    theta = _from_grid(width, height, new_to_grid).to(image.dtype)
     grid = F.affine_grid(theta, [len(image), 1, height, width], align_corners=False)
     # Where the points of a pixel lie, from its centre.
-    points = (torch.arange(samples).double() + 0.5) / samples - 0.5
-    points_xy = torch.cartesian_prod(points, points).to(new_to_old.device)
+    along = torch.arange(samples, device=new_to_old.device, dtype=torch.float64)
+    points = (along + 0.5) / samples - 0.5
+    points_xy = torch.cartesian_prod(points, points)
     shifts = (points_xy @ new_to_grid[..., :2].mT).to(image.dtype)
     source = torch.cat([image, valid[:, None].to(image.dtype)], dim=1)
     parts = (
@@ -56,10 +54,18 @@ def interpolate(
     return values.masked_fill_(~inside, 0), inside[:, 0]
 
 
-def _to_grid(width: int, height: int, like: Tensor) -> Tensor:
-    """From pixels to the coordinates of grid_sample: g = 2 p / size - 1."""
-    return like.new_tensor([[2 / width, 0, -1], [0, 2 / height, -1]])
+# Both work with numbers: a tensor of them would have to be sent to the device, for which the host
+# would wait.
 
 
-def _from_grid(width: int, height: int, like: Tensor) -> Tensor:
-    return like.new_tensor([[width / 2, 0, width / 2], [0, height / 2, height / 2]])
+def _to_grid(width: int, height: int, matrix: Tensor) -> Tensor:
+    """After a matrix (..., 2, 3) to pixels, to grid_sample's coordinates: g = 2 p / size - 1."""
+    x, y = matrix.unbind(dim=-2)
+    grid = torch.stack([x * (2 / width), y * (2 / height)], dim=-2)
+    return torch.cat([grid[..., :2], grid[..., 2:] - 1], dim=-1)
+
+
+def _from_grid(width: int, height: int, matrix: Tensor) -> Tensor:
+    """Before a matrix (..., 2, 3) from pixels, from those coordinates: p = (g + 1) size / 2."""
+    x, y = matrix[..., 0] * (width / 2), matrix[..., 1] * (height / 2)
+    return torch.stack([x, y, matrix[..., 2] + x + y], dim=-1)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sscl_geo.errors import ConfigError
 from sscl_geo.transforms.geometric import RandomWarp
 
 
@@ -73,3 +74,22 @@ def test_nothing_asked_for_changes_nothing() -> None:
     warped = RandomWarp(flips=False, quarter_turns=False)(image, torch.ones(3, 8, 8).bool())
     assert torch.equal(warped.image, image)
     assert torch.equal(warped.new_to_old, torch.eye(2, 3).double().expand(3, 2, 3))
+
+
+def test_a_shift_moves_the_centre_within_its_share_and_keeps_the_matrix_true() -> None:
+    warp, image = RandomWarp(shift=0.25), painted(64, 16, 24)
+    warped = warp(image, torch.ones(64, 16, 24).bool())
+    center = torch.tensor([12.0, 8.0]).double()
+    moved = warped.new_to_old[:, :, :2] @ center + warped.new_to_old[:, :, 2] - center
+    assert (moved.abs() <= torch.tensor([6.0, 4.0]) + 1e-9).all()
+    assert (moved.abs().amax(dim=0) > torch.tensor([4.0, 2.5])).all()
+    named = named_by(warped.new_to_old, 16, 24)
+    limit = torch.tensor([24.0, 16.0])[:, None, None]
+    inside = ((named > 0.5) & (named < limit - 0.5)).all(dim=1)
+    assert (warped.image - named).abs().amax(dim=1)[inside].max() < 1e-3
+
+
+@pytest.mark.parametrize("zoom", [(0.0, 1.0), (1.5, 0.7), (-1.0, 1.0)])
+def test_an_impossible_zoom_is_refused(zoom: tuple[float, float]) -> None:
+    with pytest.raises(ConfigError, match="zoom is"):
+        RandomWarp(zoom=zoom)

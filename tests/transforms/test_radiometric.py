@@ -164,7 +164,9 @@ def test_speckle_of_intensities_keeps_the_mean_and_has_the_variance_of_its_looks
 def test_speckle_in_decibels_is_additive_and_that_of_the_intensities() -> None:
     mean, std = (-12.0,), (3.0,)
     image = torch.zeros(2, 1, 256, 256)
-    out = RandomSpeckle(mean, std, (4.0, 4.0), True, 1.0)(image, all_valid(image)) * std[0]
+    out = (
+        RandomSpeckle(mean, std, (4.0, 4.0), decibel=True, p=1.0)(image, all_valid(image)) * std[0]
+    )
     assert out.mean() == pytest.approx(0, abs=0.05)
     # Variance of the logarithm of Gamma(L): the trigamma function of L.
     expected = 10 / np.log(10) * float(torch.polygamma(1, torch.tensor(4.0))) ** 0.5
