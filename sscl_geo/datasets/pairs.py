@@ -247,14 +247,14 @@ def _stand_in(batch: Sample, failures: Sequence[_Failure]) -> None:
     for failure in failures:
         batch["failed"][failure.places] = failure.scene
     batch["skipped"] = batch["failed"] >= 0
-    good = (~batch["skipped"]).nonzero()[:, 0]
-    bad = batch["skipped"].nonzero()[:, 0]
+    good, bad = (np.flatnonzero(batch["skipped"].numpy() == lost) for lost in (False, True))
     if not len(good):
         raise failures[0].error
     for failure in failures:
         warnings.warn(f"Skipped a place: {failure.error}", SkippedPlaceWarning, stacklevel=3)
     for key in batch.keys() - {"failed", "skipped"}:
-        batch[key][bad] = batch[key][good[bad % len(good)]]
+        values = batch[key].numpy()  # PyTorch cannot index uint16
+        values[bad] = values[good[bad % len(good)]]
 
 
 def _windows_around(
