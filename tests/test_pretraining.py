@@ -10,6 +10,7 @@ import yaml
 from sscl_geo.bundle import load_bundle
 from sscl_geo.errors import BandError, SceneError, TrainingError
 from sscl_geo.pretraining import pretrain
+from sscl_geo.tasks.methods import build_task
 
 TINY = {"steps": 3, "batch_size": 4, "patch_size": 32, "accelerator": "cpu"}
 
@@ -46,6 +47,11 @@ def test_another_seed_gives_other_weights(scene: str) -> None:
 def test_a_batch_of_one_pair_is_refused(scene: str) -> None:
     with pytest.raises(TrainingError, match="2 pairs"):
         pretrain([scene], steps=1, batch_size=1)
+
+
+def test_a_task_that_takes_other_bands_is_refused(scene: str) -> None:
+    with pytest.raises(BandError, match=r"takes 4 bands but the scenes have 2 \(red, nir\)"):
+        pretrain([scene], task=build_task(encoder="tu-test_resnet", in_channels=4), **TINY)
 
 
 def test_a_missing_scene_is_one_sentence() -> None:

@@ -51,6 +51,7 @@ def pretrain(
     patience: int | None = None,
     probe_labels: Path | None = None,
     probe_every: int = 100,
+    option: list[str] | None = None,
     seed: int = 0,
 ) -> Path:
     """Pretrain an encoder on raw scenes, with SSCCL or another method, without labels.
@@ -107,6 +108,7 @@ def pretrain(
         patience: stop after so many steps without a lower mean loss; never if not given.
         probe_labels: labels of a scene; features are then tried on them while training goes on.
         probe_every: steps between such trials.
+        option: further options of the method, each as NAME=VALUE, such as momentum=0.996.
         seed: seed of weights, draws and augmentation.
 
     Returns:
@@ -114,6 +116,7 @@ def pretrain(
     """
     from rich.console import Console
 
+    from sscl_geo.cli.options import parse_options
     from sscl_geo.io.atomic import ensure_folder
     from sscl_geo.pretraining import pretrain as run
     from sscl_geo.probing.online import PixelProbe
@@ -160,6 +163,7 @@ def pretrain(
             "warmup_steps": warmup_steps,
             "base_batch": base_batch,
             **{name: value for name, value in terms.items() if value is not None},
+            **parse_options(option or []),
         },
         trainer_options=TrainerOptions(
             accelerator=accelerator,

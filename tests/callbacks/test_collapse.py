@@ -1,18 +1,21 @@
-"""The collapse monitor warns once, with a cause."""
+"""The collapse monitor tells once, with the cause that the other values point to, or stops."""
 
+import re
 import warnings
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from sscl_geo.callbacks.collapse import CollapseMonitor
-from sscl_geo.errors import CollapseWarning
+from sscl_geo.callbacks.collapse import CollapseMonitor, suspect
+from sscl_geo.errors import CollapseWarning, TrainingError
 
 
-def run(monitor: CollapseMonitor, values: list[float], name: str = "train_dense_std") -> None:
+def run(monitor: CollapseMonitor, values: list[float], branch: str = "dense", **others) -> None:
     for step, value in enumerate(values):
-        trainer = SimpleNamespace(global_step=step, callback_metrics={name: torch.tensor(value)})
+        logged = {f"{branch}_std": value, **others}
+        metrics = {f"train_{name}": torch.tensor(v) for name, v in logged.items()}
+        trainer = SimpleNamespace(global_step=step, callback_metrics=metrics)
         monitor.on_train_batch_end(trainer, None, None, None, 0)
 
 
@@ -32,3 +35,41 @@ def test_a_short_dip_is_not_a_collapse() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(CollapseMonitor(every=1), [0.9, 0.01, 0.01, 0.8, 0.01, 0.01, 0.7])
+
+
+def test_it_can_end_the_training() -> None:
+    with pytest.raises(TrainingError, match="instance branch have collapsed at step 2"):
+        run(CollapseMonitor(every=1, on_collapse="stop"), [0.0] * 9, branch="instance")
+
+
+def test_features_on_a_line_have_collapsed_though_they_spread() -> None:
+    with pytest.warns(CollapseWarning, match=r"effective rank 1\.1\); .* one direction only"):
+        run(CollapseMonitor(every=1), [0.9] * 3, dense_rank=1.1)
+
+
+def test_a_low_rank_without_spread_is_a_mean_not_a_collapse() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(CollapseMonitor(every=1), [0.35] * 5, dense_rank=1.3)
+
+
+def test_a_break_does_not_reset_the_count() -> None:
+    first, second = CollapseMonitor(every=1), CollapseMonitor(every=1)
+    run(first, [0.01] * 2)
+    second.load_state_dict(first.state_dict())
+    with pytest.warns(CollapseWarning):
+        run(second, [0.01])
+
+
+@pytest.mark.parametrize(
+    ("logged", "cause"),
+    [
+        ({"valid": 0.04}, "only 4% of the pixels have data"),
+        ({"valid": 1.0, "overlap": 0.01}, r"only 1\.0% of the cells have a counterpart"),
+        ({"valid": 1.0, "overlap": 0.5, "dense_std": 0.9}, "one direction only"),
+        ({"valid": 1.0, "overlap": 0.5, "dense_std": 0.02}, "weights of the dense terms"),
+    ],
+)
+def test_the_cause_is_the_likeliest(logged, cause) -> None:
+    metrics = {f"train_{name}": torch.tensor(value) for name, value in logged.items()}
+    assert re.search(cause, suspect(metrics, "dense"))
