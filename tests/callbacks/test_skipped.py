@@ -74,7 +74,8 @@ def train(*scenes: str, workers: int = 0, batch: int = 32) -> list[str]:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_sum_names_the_damaged_scenes(make_scene, make_damaged, workers: int) -> None:
     good = str(make_scene(NOISE, "good.tif"))
-    (message,) = train(good, make_damaged("bad.tif"), workers=workers)
+    others = [str(make_scene(NOISE, f"good{i}.tif")) for i in range(3)]
+    (message,) = train(good, *others, make_damaged("bad.tif"), workers=workers)
     found = re.fullmatch(
         r"(\d+) of 128 pairs lay in places that could not be read, and others stood in for them; "
         r"fetch or write these scenes again: \S+bad\.tif \((\d+)\)\.",
