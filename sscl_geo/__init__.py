@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from sscl_geo.evaluation import Evaluation, evaluate
     from sscl_geo.geometry.correspondences import Correspondences, correspondences
     from sscl_geo.io.cloud_mask import CloudMask
+    from sscl_geo.maps.products.finished import open_map
     from sscl_geo.maps.segment import segment
+    from sscl_geo.publishing import write_products
     from sscl_geo.samplers.overlap_pairs import OverlapPairSampler
     from sscl_geo.tasks.segmentation import Segmentation
     from sscl_geo.tasks.sscl import SSCCL
@@ -47,8 +49,10 @@ _HOMES = {
     "correspondences": "geometry.correspondences",
     "evaluate": "evaluation",
     "load_bundle": "bundle",
+    "open_map": "maps.products.finished",
     "save_bundle": "bundle",
     "segment": "maps.segment",
+    "write_products": "publishing",
 }
 
 __all__ = [
@@ -72,8 +76,10 @@ __all__ = [
     "correspondences",
     "evaluate",
     "load_bundle",
+    "open_map",
     "save_bundle",
     "segment",
+    "write_products",
 ]
 
 
