@@ -66,11 +66,11 @@ def _draw_cells(pairs: Pairs, bands: tuple[int, ...], number: int) -> Figure:
     match = correspondences(
         torch.from_numpy(pairs.pixel_to_map[number : number + 1]), (_SIZE, _SIZE), (_CELLS, _CELLS)
     )
-    centers = (np.arange(_CELLS) + 0.5) * _SIZE / _CELLS
-    first = np.stack(np.meshgrid(centers, centers), axis=-1)
+    share = (np.arange(_CELLS) + 0.5) / _CELLS
+    across, down = np.meshgrid(share, share)
+    first = np.stack([across, down], axis=-1) * _SIZE
     second = (match.grid[0, 0].numpy() + 1) / 2 * _SIZE
     matched = match.weight[0, 0].numpy() > 0
-    across, down = first[..., 0] / _SIZE, first[..., 1] / _SIZE
     colors = np.stack([across, 0.75 * (1 - np.abs(across - down)), down], axis=-1)
     image = pairs.image[number][:, list(bands)]
     stretch = Stretch.of(np.moveaxis(pairs.image[:, :, list(bands)], 2, 0), pairs.valid)
