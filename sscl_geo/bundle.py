@@ -49,7 +49,7 @@ class Bundle:
     Attributes:
         kind: ``"encoder"`` after pretraining, ``"segmenter"`` after fine-tuning.
         encoder: segmentation-models-pytorch or timm name of the encoder.
-        decoder: TorchGeo's name of the segmentation model (``"unet"`` …); None for an encoder.
+        decoder: TorchGeo's name of the segmentation model (``"unet"`` …); None where there is none.
         bands: names of the input bands, in order.
         mean: mean of each band over valid pixels, in raw units; subtracted from the input.
         std: standard deviation of each band, in raw units; divides the input.
@@ -78,6 +78,18 @@ class Bundle:
     license: str = ""
     state_dict: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
+    @property
+    def encoder_weights(self) -> dict[str, torch.Tensor]:
+        """Weights of the encoder alone, by its own names."""
+        if self.kind == "encoder":
+            return {k: v for k, v in self.state_dict.items() if not k.startswith("decoder.")}
+        return _under("encoder.", self.state_dict)
+
+    @property
+    def decoder_weights(self) -> dict[str, torch.Tensor]:
+        """Weights of the decoder alone, by its own names; none where it was not trained."""
+        return _under("decoder.", self.state_dict)
+
     def check_bands(self, bands: tuple[str, ...], path: str) -> None:
         """Refuse a scene whose number of bands differs from the bundle's.
 
@@ -89,6 +101,10 @@ class Bundle:
                 f"{path} has {len(bands)} bands but the bundle was trained on {len(self.bands)} "
                 f"({', '.join(self.bands)}); give a scene with these bands in this order."
             )
+
+
+def _under(prefix: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def save_bundle(bundle: Bundle, path: str | os.PathLike[str]) -> Path:

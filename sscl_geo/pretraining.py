@@ -216,7 +216,7 @@ def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str])
     return Bundle(
         kind="encoder",
         encoder=task.hparams["encoder"],
-        decoder=None,
+        decoder=task.hparams.get("decoder"),
         bands=statistics.bands,
         mean=statistics.mean,
         std=statistics.std,
@@ -232,5 +232,8 @@ def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str])
             "python": platform.python_version(),
             **provenance,
         },
-        state_dict=task.encoder.state_dict(),
+        # Encoders under their own names, so that they load as they are; see Bundle.
+        state_dict={
+            name.removeprefix("encoder."): value for name, value in task.segmenter_state().items()
+        },
     )

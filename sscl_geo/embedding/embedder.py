@@ -101,15 +101,8 @@ def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
         torch.Size([1, 768, 4, 4])
     """
     encoder = build_encoder(bundle.encoder, len(bundle.bands))
-    weights = bundle.state_dict
-    if bundle.kind == "segmenter":
-        weights = {
-            name.removeprefix("encoder."): value
-            for name, value in weights.items()
-            if name.startswith("encoder.")
-        }
     try:
-        encoder.load_state_dict(weights)
+        encoder.load_state_dict(bundle.encoder_weights)
     except RuntimeError as error:
         raise BundleError(
             f"The weights of the bundle do not fit the encoder {bundle.encoder} with "

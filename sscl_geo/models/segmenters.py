@@ -47,6 +47,8 @@ def build_segmenter(decoder: str, encoder: str, in_channels: int, classes: int) 
 def load_encoder(network: nn.Module, bundle: Bundle, in_channels: int) -> None:
     """Put the weights of a pretrained encoder into a segmentation network.
 
+    The decoder's too, if it was pretrained and the network's decoder is of the same kind.
+
     Args:
         network: a network of :func:`build_segmenter` or of TorchGeo's task.
         bundle: an encoder's bundle.
@@ -62,7 +64,9 @@ def load_encoder(network: nn.Module, bundle: Bundle, in_channels: int) -> None:
             f"but {in_channels} are given; use scenes with the same bands, or pretrain on these."
         )
     try:
-        network.encoder.load_state_dict(bundle.state_dict)  # ty: ignore[missing-union-attribute]
+        network.encoder.load_state_dict(bundle.encoder_weights)  # ty: ignore[missing-union-attribute]
+        if bundle.decoder is not None and isinstance(network, SEGMENTERS[bundle.decoder]):
+            network.decoder.load_state_dict(bundle.decoder_weights)  # ty: ignore[missing-union-attribute]
     except RuntimeError as error:
         raise BundleError(
             f"The weights of the bundle ({bundle.encoder}) do not fit the encoder of this network; "
