@@ -17,8 +17,8 @@ from sscl_geo.bundle import load_bundle
 
 COMMAND = [
     sys.executable, "-W", "ignore", "-m", "sscl_geo", "pretrain", "scene.tif",
-    "--encoder", "tu-test_resnet", "--patch-size", "32", "--batch-size", "2", "--accelerator", "cpu",
-    "--checkpoint-steps", "5", "--logger", "none",
+    "--encoder", "tu-test_resnet", "--patch-size", "32", "--batch-size", "2",
+    "--accelerator", "cpu", "--checkpoint-steps", "5", "--logger", "none",
 ]  # fmt: skip
 
 
@@ -69,7 +69,8 @@ def test_a_killed_training_goes_on_as_if_nothing_had_been(folder: Path) -> None:
     assert len(one) == 60
     assert one.equals(other)
     first, second = (
-        load_bundle(folder / name / "encoder.safetensors").state_dict for name in ("whole", "broken")
+        load_bundle(folder / name / "encoder.safetensors").state_dict
+        for name in ("whole", "broken")
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -24,7 +24,7 @@ class LightlyBYOL(pl.LightningModule):
     def __init__(self, encoder: str, in_channels: int) -> None:
         super().__init__()
         self.backbone = timm.create_model(encoder, in_chans=in_channels, num_classes=0)
-        width = self.backbone.num_features
+        width: Any = self.backbone.num_features
         self.projection_head = BYOLProjectionHead(width, 4096, 256)
         self.prediction_head = BYOLPredictionHead(256, 4096, 256)
         self.backbone_momentum = copy.deepcopy(self.backbone)

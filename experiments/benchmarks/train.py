@@ -16,6 +16,7 @@ whether the step waits for the device, and the cost of data from compressed scen
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -223,31 +224,31 @@ def _on_gpu(task: PairTask, plain: Batches, step: float) -> Iterator[Metric]:
     with counted:
         step_seconds(task, plain, 0)
     yield Metric("bf16_share", counted.get_total_flops() / step / ceiling, "share", "higher")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        waits = _Waits()
-        step_seconds(task, plain, 5, (waits,))
-    del caught
+    waits = _Waits()
+    step_seconds(task, plain, 5, (waits,))
     yield Metric("host_waits_per_step", waits.found / max(waits.steps, 1), "waits", "lower", 0)
 
 
 class _Waits(pl.Callback):
-    """Counts synchronisations between the start of a training step and its backward pass's end."""
+    """Counts waits for the device between the start of a step and the end of its backward pass."""
 
     def __init__(self) -> None:
         self.found = self.steps = 0
+        self._stack = ExitStack()
 
-    def on_train_batch_start(self, *_: Any) -> None:
+    def on_train_batch_start(self, *_: Any, **__: Any) -> None:
+        """Let PyTorch warn of each wait."""
         synchronize()
-        self._caught = warnings.catch_warnings(record=True)
-        self._list = self._caught.__enter__()
+        caught = self._stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
+        self._caught = caught or []
 
-    def on_after_backward(self, *_: Any) -> None:
+    def on_after_backward(self, *_: Any, **__: Any) -> None:
+        """Count the warnings."""
         torch.cuda.set_sync_debug_mode("default")
-        self._caught.__exit__(None, None, None)
-        self.found += sum("synchroniz" in str(w.message) for w in self._list or ())
+        self._stack.close()
+        self.found += sum("synchroniz" in str(w.message) for w in self._caught)
         self.steps += 1
 
 

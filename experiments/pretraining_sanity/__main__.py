@@ -144,7 +144,8 @@ def summary(table: pd.DataFrame) -> Table:
     shown = Table("scene", "features", title="Linear probe of frozen features, mIoU in percent")
     for heading in ("mean", "± seeds", "± label draws", "instance std", "dense std"):
         shown.add_column(heading, justify="right")
-    for (case, features), rows in table.groupby(["case", "features"], sort=False):
+    for key, rows in table.groupby(["case", "features"], sort=False):
+        case, features = map(str, tuple(key))  # ty: ignore[invalid-argument-type] - a pair
         of_seeds = rows.groupby("seed")["miou"].mean() * 100
         of_draws = rows.groupby("draw")["miou"].mean() * 100
         spreads = [f"{rows[name].mean():.2f}" for name in ("instance_std", "dense_std")]

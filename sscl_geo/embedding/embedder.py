@@ -94,6 +94,7 @@ def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
         BundleError: if the weights do not fit the description, or there is no such cell.
 
     Example:
+        >>> import torch
         >>> from sscl_geo import load_bundle
         >>> from sscl_geo.embedding.embedder import build_embedder
         >>> embedder = build_embedder(load_bundle(model_path), cell=16)
