@@ -65,7 +65,10 @@ def check(map_path: Path, scratch: Path) -> Iterator[str]:
                     f"{path.name}, {what}: {len(parts)} ranges, {sum(parts):,} of {size:,} bytes "
                     f"({100 * share:.0f} %), same pixels"
                 )
-                _expect(share < 0.5, f"{what} took {100 * share:.0f} % of the file")
+                # GDAL asks for 16 kB at least, so small files may travel whole.
+                _expect(
+                    size < 200_000 or share < 0.5, f"{what} took {100 * share:.0f} % of the file"
+                )
 
 
 def missing() -> list[str]:
