@@ -24,7 +24,7 @@ def take_turns(visits: Iterable[int], pairs: int, cells: int) -> Iterator[tuple[
         >>> list(take_turns([5, 6], pairs=2, cells=2))
         [(5, 0), (6, 0), (5, 1), (6, 1)]
         >>> list(take_turns([5, 6, 7], pairs=3, cells=2))
-        [(5, 0), (5, 1), (6, 0), (6, 1), (5, 2), (7, 0), (6, 2), (7, 1), (7, 2)]
+        [(5, 0), (6, 0), (5, 1), (6, 1), (5, 2), (7, 0), (6, 2), (7, 1), (7, 2)]
     """
     waiting = enumerate(visits)
     upcoming = next(waiting, None)
