@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +71,7 @@ def finetune(
     num_workers: int = 0,
     accelerator: str = "auto",
     seed: int = 0,
+    license: str = "",  # noqa: A002 - its name in bundles and in STAC
 ) -> FinetuneResult:
     """Train a segmentation network on the labelled pixels of scenes.
 
@@ -99,6 +100,7 @@ def finetune(
         num_workers: reading processes.
         accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
         seed: seed of weights, draws and augmentation; on a CPU the same seed gives the same result.
+        license: what others may do with the model, an SPDX identifier such as ``CC-BY-4.0``.
 
     Returns:
         the segmenter as a bundle, and the history of training.
@@ -172,7 +174,7 @@ def finetune(
     if start is not None:
         told |= {"encoder": "pretrained"}
         told |= {f"encoder_{name}": text for name, text in start.provenance.items()}
-    bundle = _to_bundle(task, data, patch_size, told)
+    bundle = replace(_to_bundle(task, data, patch_size, told), license=license)
     if out is not None:
         save_bundle(bundle, out)
     return FinetuneResult(

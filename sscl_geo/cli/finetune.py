@@ -28,6 +28,7 @@ def finetune(
     num_workers: int = 0,
     accelerator: str = "auto",
     seed: int = 0,
+    license: str = "",  # noqa: A002 - it is the option's name on the command line
 ) -> Path:
     """Train a segmentation model on few labels.
 
@@ -57,6 +58,8 @@ def finetune(
         num_workers: reading processes; 0 reads in the main process.
         accelerator: auto, cpu, gpu or mps.
         seed: seed of weights, draws and augmentation.
+        license: what others may do with the model, an SPDX identifier such as CC-BY-4.0; kept in
+            the bundle.
 
     Returns:
         path of the bundle.
@@ -92,6 +95,7 @@ def finetune(
         num_workers=num_workers,
         accelerator=accelerator,
         seed=seed,
+        license=license,
     )
     curves = out.with_suffix(".history.csv")
     with atomic_path(curves) as temporary:

@@ -22,8 +22,9 @@ def test_finetune_writes_a_model_and_its_curves(files, tmp_path):
     scene, labels, _ = files
     out = tmp_path / "new" / "model.safetensors"
     options = {"patch_size": 32, "batch_size": 2, "steps": 2, "accelerator": "cpu"}
-    assert finetune(scene, labels, out=out, **options) == out
-    assert load_bundle(out).kind == "segmenter"
+    assert finetune(scene, labels, out=out, license="CC-BY-4.0", **options) == out
+    bundle = load_bundle(out)
+    assert (bundle.kind, bundle.license) == ("segmenter", "CC-BY-4.0")
     assert len((tmp_path / "new" / "model.history.csv").read_text().splitlines()) == 3
 
 
