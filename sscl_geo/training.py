@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from sscl_geo.callbacks.checkpoint_io import AtomicCheckpointIO
 from sscl_geo.callbacks.history import History
+from sscl_geo.callbacks.memory import PeakMemory
 from sscl_geo.callbacks.progress import StepProgress
 from sscl_geo.callbacks.skipped import SkippedPlaces
 from sscl_geo.callbacks.throughput import Throughput
@@ -68,6 +69,7 @@ def fit(
             plugins=[AtomicCheckpointIO()],
             callbacks=[
                 Throughput(unit),
+                PeakMemory(),
                 *callbacks,
                 history,
                 StepProgress(description),

@@ -50,7 +50,7 @@ def go(scene: str, run, **options) -> PretrainResult:
 
 def learnt(history: pd.DataFrame) -> pd.DataFrame:
     """What depends on the seed alone, not on how fast the machine is."""
-    return history.drop(columns=["data_wait", "pairs_per_s"])
+    return history.drop(columns=["data_wait", "pairs_per_s", "memory_gib"])
 
 
 def same(one: PretrainResult, other: PretrainResult) -> bool:

@@ -94,6 +94,7 @@ def study(
             yield Figure(name, features, seed, number, miou, **spread)
 
     for seed in range(options.seeds):
+        print(f"{name}: seed {seed}", file=sys.stderr)
         torch.manual_seed(seed)
         task = build_task(
             options.method, encoder=options.encoder, in_channels=len(scene.bands), lr=options.lr

@@ -57,7 +57,7 @@ class StepProgress(Callback):
 
 
 def _note(logged: Mapping[str, Tensor]) -> str:
-    """Loss, speed and share of time spent waiting for data, as far as they are logged."""
+    """Loss, speed, share of time spent waiting for data, memory, as far as they are logged."""
     told = [f"loss {float(logged['train_loss']):.3f}"] if "train_loss" in logged else []
     for name, value in logged.items():
         if name.endswith("_per_s"):
@@ -65,4 +65,6 @@ def _note(logged: Mapping[str, Tensor]) -> str:
             told.append(f"{value:.{digits}f} {name[len('train_') : -len('_per_s')]}/s")
     if "train_data_wait" in logged:
         told.append(f"{float(logged['train_data_wait']):.0%} waiting for data")
+    if "train_memory_gib" in logged:
+        told.append(f"{float(logged['train_memory_gib']):.1f} GiB")
     return ", ".join(told)

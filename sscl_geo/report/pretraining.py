@@ -31,7 +31,7 @@ def write_curves(history: pd.DataFrame, path: Path) -> None:
         OutputError: if the picture cannot be written.
     """
     monitored = ("_std", "_rank", "_cosine")
-    others = {"step", "loss", "overlap", "valid", "data_wait", "probe_miou"}
+    others = {"step", "loss", "overlap", "valid", "data_wait", "memory_gib", "probe_miou"}
     terms = [c for c in history if c not in others and not c.endswith((*monitored, "_per_s"))]
     panels = {
         "Loss and its terms": ["loss", *terms],
