@@ -117,3 +117,40 @@ def test_the_valid_share_of_a_cell_is_its_count_of_valid_pixels() -> None:
     valid = torch.rand(3, *IMAGE) > 0.3
     expected = valid.float().reshape(3, 8, 8, 12, 8).mean(dim=(2, 4))
     torch.testing.assert_close(cell_valid_share(valid, CELLS), expected)
+
+
+def pairs_apart(shift_px: float, count: int = 2) -> torch.Tensor:
+    a = torch.tensor([[10.0, 0, 500_000], [0, -10, 4_000_000]], dtype=torch.float64)
+    b = a.clone()
+    b[0, 2] += 10 * shift_px
+    return torch.stack([a, b]).expand(count, 2, 2, 3)
+
+
+def test_exchanging_is_sampling_in_both_directions() -> None:
+    match = correspondences(pairs_apart(12.0), (32, 32), (4, 4))
+    features = torch.randn(4, 5, 4, 4)
+    views = features.unflatten(0, (2, 2))
+    both = match.exchange(features).unflatten(0, (2, 2))
+    for v in (0, 1):
+        torch.testing.assert_close(both[:, v], match.sample(views[:, 1 - v], v))
+
+
+@pytest.mark.parametrize("center", [0.5, 0.0625, 0.9])
+def test_whole_cells_apart_match_cell_by_cell_wherever_their_centres_lie(center: float) -> None:
+    match = correspondences(pairs_apart(16.0), (32, 32), (4, 4), cell_center=center)
+    features = torch.randn(4, 5, 4, 4)
+    both = match.exchange(features).unflatten(0, (2, 2))
+    # View 1 lies two cells of 8 pixels to the east.
+    torch.testing.assert_close(both[0, 0, :, :, 2:], features[1, :, :, :2])
+    torch.testing.assert_close(both[0, 1, :, :, :2], features[0, :, :, 2:])
+    assert match.weight[0, 0].sum(dim=0).tolist() == [0, 0, 4, 4]
+
+
+def test_a_centre_off_the_middle_matches_other_points_where_a_view_is_flipped() -> None:
+    matrices = pairs_apart(0.0).clone()
+    matrices[:, 1, 0] = torch.tensor([-10.0, 0, 500_000 + 320])
+    match = correspondences(matrices, (32, 32), (4, 4), cell_center=0.0625)
+    # Point 0.5 + 8 j of the one is 31.5 - 8 j of the other: cell (31.5 - 8 j) / 8 - 0.0625.
+    index = (match.grid[0, 0, 0, :, 0] + 1) * 2 - 0.5
+    expected = torch.tensor([(31.5 - 8 * j) / 8 - 0.0625 for j in range(4)])
+    torch.testing.assert_close(index, expected)
