@@ -1,46 +1,25 @@
-"""The SSCCL task: its terms, its target, its gradients."""
+"""The SSCCL task: its terms, its options, what a weight of zero costs."""
 
 import lightning.pytorch as pl
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from sscl_geo import SSCCL
 from sscl_geo.errors import ConfigError
-from sscl_geo.training import quiet_lightning
 
-SMALL = {"in_channels": 2, "projection_dim": 16, "hidden_dim": 32, "dense_stride": 8}
-
-
-def make_batch(pairs: int = 4, size: int = 32, shift: float = 8.0) -> dict[str, torch.Tensor]:
-    a = torch.tensor([[10.0, 0, 500_000], [0, -10, 4_000_000]], dtype=torch.float64)
-    b = a.clone()
-    b[0, 2] += 10 * shift
-    return {
-        "image": torch.randn(pairs, 2, 2, size, size),
-        "valid": torch.ones(pairs, 2, size, size, dtype=torch.bool),
-        "pixel_to_map": torch.stack([a, b]).expand(pairs, 2, 2, 3).clone(),
-    }
+SMALL = {
+    "encoder": "tu-test_resnet",
+    "in_channels": 2,
+    "projection_dim": 16,
+    "hidden_dim": 32,
+    "dense_stride": 8,
+}
 
 
-def train(task: SSCCL, steps: int = 2, **batch_options: float) -> pl.Trainer:
-    batches = [make_batch(**batch_options) for _ in range(steps)]
-    loader = DataLoader(batches, batch_size=None)
-    with quiet_lightning():
-        trainer = pl.Trainer(
-            max_steps=steps,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(task, loader)
-    return trainer
-
-
-def test_a_training_logs_every_term_and_the_spread_of_both_branches() -> None:
-    metrics = train(SSCCL(**SMALL)).callback_metrics
+def test_a_training_logs_every_term_and_the_spread_of_both_branches(make_batch, train) -> None:
+    metrics = train(SSCCL(**SMALL), [make_batch(), make_batch()]).callback_metrics
     assert {
         "train_loss",
         "train_instance",
@@ -54,9 +33,9 @@ def test_a_training_logs_every_term_and_the_spread_of_both_branches() -> None:
     assert all(torch.isfinite(v) for v in metrics.values())
 
 
-def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
+def test_the_loss_is_the_weighted_sum_of_its_terms(make_batch, train) -> None:
     task = SSCCL(**SMALL, instance_weight=0.3, spatial_weight=0.7, semantic_weight=1.9)
-    m = train(task, 1).callback_metrics
+    m = train(task, [make_batch()]).callback_metrics
     expected = 0.3 * m["train_instance"] + 0.7 * m["train_spatial"] + 1.9 * m["train_semantic"]
     assert m["train_loss"] == pytest.approx(float(expected), rel=1e-5)
 
@@ -64,87 +43,101 @@ def test_the_loss_is_the_weighted_sum_of_its_terms() -> None:
 @pytest.mark.parametrize(
     ("off", "missing"),
     [
-        ({"instance_weight": 0.0}, ["predictor", "model.projector"]),
-        ({"spatial_weight": 0.0}, ["dense_predictor"]),
-        ({"semantic_weight": 0.0}, ["propagation"]),
-        ({"spatial_weight": 0.0, "semantic_weight": 0.0}, ["model.dense_projector"]),
+        (["instance"], ["predictor", "model.projector", "instance_loss"]),
+        (["spatial"], ["dense_predictor"]),
+        (["semantic"], ["propagation"]),
+        (["spatial", "semantic"], ["model.dense_projector", "dense_loss"]),
     ],
 )
-def test_a_weight_of_zero_builds_and_logs_nothing(off: dict, missing: list[str]) -> None:
-    task = SSCCL(**SMALL, **off)
-    names = [name for name, _ in task.named_parameters()]
-    assert not [n for n in names if any(n.startswith(f"{m}.") for m in missing)]
-    logged = train(task, 1).callback_metrics
-    assert not [k for k in off if f"train_{k.removesuffix('_weight')}" in logged]
+def test_a_weight_of_zero_builds_computes_and_logs_nothing(
+    off: list[str], missing: list[str], make_batch, train
+) -> None:
+    task = SSCCL(**SMALL, **{f"{name}_weight": 0.0 for name in off})
+    names = [name for name, _ in task.named_modules()]
+    assert not [n for n in names if n.startswith(tuple(missing))]
+    logged = train(task, [make_batch()]).callback_metrics
+    assert not [name for name in off if f"train_{name}" in logged]
 
 
-def test_the_target_starts_equal_and_gets_no_gradient() -> None:
-    task = SSCCL(**SMALL)
-    for own, target in zip(task.model.parameters(), task.target.parameters(), strict=True):
-        assert torch.equal(own, target)
-        assert not target.requires_grad
+def test_without_dense_terms_a_step_costs_what_an_encoder_and_two_small_heads_cost(
+    make_batch, quiet
+) -> None:
+    batch, flops = make_batch(), {}
+    tasks = {w: quiet(SSCCL(**SMALL, spatial_weight=w, semantic_weight=w)) for w in (0.0, 0.5)}
+    steps = {
+        "encoder": lambda: tasks[0.0].encoder(batch["image"].flatten(0, 1)),
+        "instance": lambda: tasks[0.0].training_step(batch, 0),
+        "both": lambda: tasks[0.5].training_step(batch, 0),
+    }
+    for name, step in steps.items():
+        with FlopCounterMode(display=False) as counter:
+            step()
+        flops[name] = counter.get_total_flops()
+    assert 2 * flops["encoder"] <= flops["instance"] < 2.1 * flops["encoder"]
+    assert flops["instance"] < flops["both"]
 
 
-def test_the_target_moves_by_one_minus_momentum() -> None:
-    task = SSCCL(**SMALL, momentum=0.9, warmup_steps=1, lr=0.01)
-    before = [p.clone() for p in task.target.parameters()]
-    train(task, 1)
-    # After the only step the cosine has reached 1, so the target stays.
-    assert all(torch.equal(a, b) for a, b in zip(before, task.target.parameters(), strict=True))
-    train(task, 4)
-    moved = [not torch.equal(a, b) for a, b in zip(before, task.target.parameters(), strict=True)]
-    assert any(moved)
-
-
-def test_every_online_parameter_learns() -> None:
-    task = SSCCL(**SMALL)
-    task.log_dict = lambda *_, **__: None
-    task.training_step(make_batch(), 0).backward()
-    still = [n for n, p in task.named_parameters() if p.requires_grad and p.grad is None]
-    assert not still
-
-
-def test_pairs_without_overlap_train_without_nan() -> None:
-    metrics = train(SSCCL(**SMALL), shift=1000.0).callback_metrics
+def test_pairs_without_overlap_train_without_nan(make_batch, train) -> None:
+    metrics = train(SSCCL(**SMALL), [make_batch(shift=1000.0)]).callback_metrics
     assert metrics["train_overlap"] == 0
     assert metrics["train_spatial"] == 0
     assert torch.isfinite(metrics["train_loss"])
 
 
-def test_views_without_any_data_train_without_nan() -> None:
-    task = SSCCL(**SMALL)
-    task.log_dict = lambda *_, **__: None
-    batch = make_batch()
-    batch["valid"][0] = False
-    batch["image"][0] = 0
-    loss = task.training_step(batch, 0)
-    loss.backward()
-    assert torch.isfinite(loss)
-
-
-def test_training_raises_the_agreement_of_the_terms() -> None:
+def test_training_raises_the_agreement_of_the_terms(make_batch, train) -> None:
     pl.seed_everything(0, verbose=False)
     task = SSCCL(**SMALL, lr=3e-3, warmup_steps=1)
-    fixed = make_batch(8)
-    with quiet_lightning():
-        trainer = pl.Trainer(
-            max_steps=25,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(task, DataLoader([fixed] * 25, batch_size=None))
-    assert trainer.callback_metrics["train_instance"] < -0.7
-    assert trainer.callback_metrics["train_spatial"] < -0.3
+    metrics = train(task, [make_batch(8)] * 40, steps=40).callback_metrics
+    assert metrics["train_instance"] < -0.7
+    assert metrics["train_spatial"] < -0.3
+
+
+def test_the_dense_terms_wait_for_their_warm_up(make_batch, train) -> None:
+    task = SSCCL(**SMALL, dense_warmup_steps=2)
+    seen = []
+    log = task.log_values
+
+    def watch(values, views):
+        if "loss" in values:
+            seen.append(float(values["loss"] - values["instance"]))
+        log(values, views)
+
+    task.log_values = watch
+    train(task, [make_batch() for _ in range(4)])
+    assert seen[:2] == pytest.approx([0, 0], abs=1e-6)
+    assert all(abs(rest) > 1e-4 for rest in seen[2:])
+
+
+@pytest.mark.parametrize("decoder", ["unet", "deeplabv3+"])
+def test_a_decoder_learns_with_the_dense_terms(decoder: str, make_batch, quiet) -> None:
+    task = quiet(SSCCL(**SMALL | {"encoder": "resnet18"}, decoder=decoder))
+    task.training_step(make_batch(2, size=64), 0).backward()
+    network: nn.Module = task.model["dense_projector"].decoder
+    assert all(p.grad is not None for p in network.parameters())
+    assert {n.split(".")[0] for n in task.segmenter_state()} == {"encoder", "decoder"}
+
+
+@pytest.mark.parametrize("stride", [4, 8, 16, 32])
+@pytest.mark.parametrize("pyramid", [True, False])
+def test_every_stride_trains(stride: int, pyramid: bool, make_batch, quiet) -> None:
+    task = quiet(SSCCL(**SMALL | {"dense_stride": stride}, dense_pyramid=pyramid))
+    task.training_step(make_batch(2, size=64), 0).backward()
+
+
+def test_queues_are_in_the_state_dict_and_grow_by_a_row_a_view(make_batch, quiet) -> None:
+    options = {"instance_objective": "infonce", "dense_objective": "infonce", "queue_size": 64}
+    task = quiet(SSCCL(**SMALL, **options))
+    task.training_step(make_batch(3), 0)
+    state = task.state_dict()
+    assert int(state["instance_loss.pointer"]) == int(state["dense_loss.pointer"]) == 6
 
 
 def test_its_encoder_loads_into_torchgeos_segmentation() -> None:
     from torchgeo.tasks import SemanticSegmentation
 
+    encoder = SSCCL("resnet18", in_channels=2).encoder
     segmentation = SemanticSegmentation("unet", "resnet18", in_channels=2, num_classes=3)
-    segmentation.model.encoder.load_state_dict(SSCCL(**SMALL).encoder.state_dict(), strict=True)
+    segmentation.model.encoder.load_state_dict(encoder.state_dict(), strict=True)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +146,9 @@ def test_its_encoder_loads_into_torchgeos_segmentation() -> None:
         {"instance_weight": 0.0, "spatial_weight": 0.0, "semantic_weight": 0.0},
         {"instance_weight": -1.0},
         {"dense_stride": 5},
+        {"dense_objective": "hinge"},
+        {"decoder": "nope"},
+        {"decoder": "unet", "spatial_weight": 0.0, "semantic_weight": 0.0},
     ],
 )
 def test_impossible_options_are_refused(options: dict) -> None:
