@@ -9,6 +9,7 @@ of a collapse. A result is a figure for one label draw; the table shows means an
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from rich.table import Table
 from torch import Tensor
 
 from experiments.benchmarks.machine import describe_machine, describe_versions
+from sscl_geo.cli.options import parse_options
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.scene import open_scene
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16, help="pairs")
     parser.add_argument("--patch-size", type=int, default=64, help="pixels")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--option", nargs="*", default=[], help="of the method: NAME=VALUE")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     figures: list[Figure] = []
@@ -69,8 +72,8 @@ def main() -> None:
         scene, _, labels = paths.partition(",")
         figures += study(name, scene, labels, options)
     table = pd.DataFrame([asdict(figure) for figure in figures])
-    words = [*parser.prog.split(), *(Path(w).name if "=" not in w else w for w in sys.argv[1:])]
-    told = {"command": " ".join(words), "versions": describe_versions()}
+    words = [re.sub(r"[^=,]*/", "", word) for word in sys.argv[1:]]  # names of files, no folders
+    told = {"command": " ".join([parser.prog, *words]), "versions": describe_versions()}
     table = table.assign(**told, machine=describe_machine())
     with atomic_path(options.out) as temporary:
         table.to_csv(temporary, index=False)
@@ -97,7 +100,11 @@ def study(
         print(f"{name}: seed {seed}", file=sys.stderr)
         torch.manual_seed(seed)
         task = build_task(
-            options.method, encoder=options.encoder, in_channels=len(scene.bands), lr=options.lr
+            options.method,
+            encoder=options.encoder,
+            in_channels=len(scene.bands),
+            lr=options.lr,
+            **parse_options(options.option),
         )
         before = {key: value.clone() for key, value in task.encoder.state_dict().items()}
         result = pretrain(
