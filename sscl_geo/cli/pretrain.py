@@ -26,6 +26,8 @@ def pretrain(
     max_days_apart: float | None = None,
     strict: bool = False,
     cache: Path | None = None,
+    preset: Literal["optical", "rgb", "sar", "sar_db"] = "optical",
+    strength: float = 1.0,
     instance_weight: float | None = None,
     spatial_weight: float | None = None,
     semantic_weight: float | None = None,
@@ -81,6 +83,9 @@ def pretrain(
         max_days_apart: let the views of a pair come from two dates at most so many days apart.
         strict: make an unreadable scene an error instead of a warning.
         cache: folder on a local disk for decoded copies of the scenes; none if not given.
+        preset: kind of images, which decides how views are recoloured; sar for intensities, sar_db
+            for decibels.
+        strength: strength of recolouring; 0 leaves it out.
         instance_weight: weight of the instance term; 0 leaves it out, the method's own if not
             given.
         spatial_weight: weight of the spatial consistency term, likewise.
@@ -187,6 +192,8 @@ def pretrain(
         max_days_apart=max_days_apart,
         strict=strict,
         cache=None if cache is None else str(cache),
+        preset=preset,
+        strength=strength,
     )
     if is_main_rank():
         write_curves(result.history, folder.curves)
