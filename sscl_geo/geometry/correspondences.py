@@ -33,12 +33,13 @@ class Correspondences:
             direction: 0 or 1, the view whose cells ask.
 
         Returns:
-            tensor of shape (B, C, h, w); meaningless where the weight is 0.
+            float32 of shape (B, C, h, w); meaningless where the weight is 0.
         """
         # Zero padding would shrink the features of the outermost half cells, border does not.
+        # In float32: places in bfloat16 would be off by a tenth of a cell.
         return F.grid_sample(
-            features,
-            self.grid[:, direction].to(features.dtype),
+            features.float(),
+            self.grid[:, direction],
             mode="bilinear",
             padding_mode="border",
             align_corners=False,
@@ -51,13 +52,13 @@ class Correspondences:
             features: shape (2 B, C, h, w), row 2 i + v for view v of pair i.
 
         Returns:
-            tensor of the same shape: row 2 i + v holds what the *other* view has at the cells of
+            float32 of the same shape: row 2 i + v holds what the *other* view has at the cells of
             view v; meaningless where the weight is 0.
         """
         other = features.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
         return F.grid_sample(
-            other,
-            self.grid.flatten(0, 1).to(features.dtype),
+            other.float(),
+            self.grid.flatten(0, 1),
             mode="bilinear",
             padding_mode="border",
             align_corners=False,

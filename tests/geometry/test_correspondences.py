@@ -154,3 +154,15 @@ def test_a_centre_off_the_middle_matches_other_points_where_a_view_is_flipped() 
     index = (match.grid[0, 0, 0, :, 0] + 1) * 2 - 0.5
     expected = torch.tensor([(31.5 - 8 * j) / 8 - 0.0625 for j in range(4)])
     torch.testing.assert_close(index, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_half_precision_features_are_sampled_at_exact_places(dtype, autocast: bool) -> None:
+    match = correspondences(pairs_apart(13.3), (256, 256), (32, 32))
+    features = torch.randn(4, 3, 32, 32).to(dtype)
+    expected = match.exchange(features.float())
+    with torch.autocast("cpu", dtype, enabled=autocast):
+        assert torch.equal(match.exchange(features), expected)
+        one = match.sample(features[1::2], 0)
+    assert torch.equal(one, expected[::2])
