@@ -1,1 +1,1 @@
-"""Kornia transforms of whole batches: geometric ones keep the georeference."""
+"""Transforms of whole batches on the device: geometric ones keep the georeference."""
