@@ -12,10 +12,9 @@ from torchmetrics.functional.classification import (
     multiclass_precision,
 )
 
-from sscl_geo import evaluation
 from sscl_geo.classes import ClassTable
-from sscl_geo.errors import LabelError, SceneError
-from sscl_geo.evaluation import evaluate
+from sscl_geo.errors import ConfigError, LabelError, SceneError
+from sscl_geo.evaluation import compare, evaluate
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.scene import open_scene
 from sscl_geo.splits import part_mask, spatial_blocks
@@ -90,7 +89,7 @@ def test_the_size_of_tiles_changes_nothing(make_scene, monkeypatch, tile):
     path = make_scene(mapped[None], name="map.tif", nodata=255)
     labels = make_scene(truth[None], name="truth.tif", nodata=255)
     whole = evaluate(path, labels)
-    monkeypatch.setattr(evaluation, "_TILE", tile)
+    monkeypatch.setattr(compare, "_TILE", tile)
     tiled = evaluate(path, labels)
     assert np.array_equal(tiled.confusion, whole.confusion)
     assert np.array_equal(tiled.unmapped, whole.unmapped)
@@ -195,3 +194,94 @@ def test_csv_files_hold_figures_and_matrix(pair, tmp_path):
     assert figures["iou", 5.0] == pytest.approx(result.iou[2])
     matrix = pd.read_csv(tmp_path / "metrics_confusion.csv", index_col=0)
     assert np.array_equal(matrix.to_numpy(), result.confusion)
+
+
+@pytest.mark.parametrize("tile", [1, 13, 29])
+def test_the_size_of_tiles_changes_no_border(make_scene, monkeypatch, tile):
+    truth, mapped = random_pair((29, 33))
+    path = make_scene(mapped[None], name="map.tif", nodata=255)
+    labels = make_scene(truth[None], name="truth.tif", nodata=255)
+    whole = evaluate(path, labels, boundary_tolerance=1.5).boundary
+    monkeypatch.setattr(compare, "_TILE", tile)
+    tiled = evaluate(path, labels, boundary_tolerance=1.5).boundary
+    assert whole.mapped_found[:3].all()
+    assert np.array_equal(tiled.counts, whole.counts)
+
+
+def test_the_confidence_beside_a_map_gives_its_calibration(make_map, make_scene):
+    truth, mapped = random_pair()
+    percent = np.random.default_rng(1).integers(0, 101, truth.shape)
+    percent[0] = 255
+    path = make_map(mapped, ClassTable.from_values([1, 2, 5, 9]), percent=percent)
+    result = evaluate(path, make_scene(truth[None], name="truth.tif", nodata=255))
+    both = (truth != 255) & (mapped != 255) & (percent != 255)
+    right = both & (truth == mapped)
+    assert np.array_equal(result.calibration.pixels, np.bincount(percent[both], minlength=101))
+    assert np.array_equal(result.calibration.right, np.bincount(percent[right], minlength=101))
+    assert result.overall()["ece"] == result.calibration.expected_error()
+
+
+def test_a_map_without_confidence_has_no_calibration(pair):
+    result = evaluate(*pair[:2])
+    assert result.calibration is None
+    assert np.isnan(result.overall()["ece"])
+
+
+def test_confidence_of_another_grid_is_refused(pair, make_scene):
+    make_scene(np.zeros((1, 5, 5), np.uint8), name="map.confidence.tif")
+    with pytest.raises(SceneError, match="pixel grid"):
+        evaluate(*pair[:2])
+
+
+@pytest.fixture
+def two_maps(make_scene, tmp_path):
+    """Two maps with other classes, and a folder with labels for each."""
+    (tmp_path / "labels").mkdir()
+    pairs = [
+        (np.array([[1, 1, 2, 255]]), np.array([[1, 2, 2, 2]])),
+        (np.array([[5, 2], [5, 5]]), np.array([[5, 5], [5, 1]])),
+    ]
+    paths = []
+    for name, (truth, mapped) in zip(("a.tif", "b.tif"), pairs, strict=True):
+        make_scene(truth[None].astype(np.uint8), name=f"labels/{name}", nodata=255)
+        paths.append(make_scene(mapped[None].astype(np.uint8), name=name, nodata=255))
+    return paths, tmp_path / "labels", pairs
+
+
+def test_several_maps_are_summed_up_pixel_by_pixel(two_maps):
+    paths, folder, pairs = two_maps
+    result = evaluate(paths, folder)
+    both = [compared(*pair) for pair in pairs]
+    y, p = (np.concatenate([pair[i] for pair in both]) for i in (0, 1))
+    assert result.classes.values == (1, 2, 5)  # noqa: PD011 - not pandas
+    assert np.array_equal(result.confusion, metrics.confusion_matrix(y, p))
+    assert result.kappa == pytest.approx(metrics.cohen_kappa_score(y, p))
+    assert np.array_equal(
+        result.boundary.reference.sum(), sum(e.boundary.reference.sum() for e in result.scenes)
+    )
+
+
+def test_each_map_keeps_its_own_figures(two_maps, tmp_path):
+    paths, folder, _ = two_maps
+    result = evaluate(paths, folder)
+    table = result.per_scene()
+    assert table["scene"].tolist() == ["a.tif", "b.tif"]
+    assert table["overall_accuracy"].tolist() == pytest.approx([2 / 3, 1 / 2])
+    result.to_csv(tmp_path / "metrics.csv")
+    written = pd.read_csv(tmp_path / "metrics_scenes.csv")
+    assert written["miou"].tolist() == pytest.approx(table["miou"].tolist())
+
+
+def test_maps_that_name_a_value_differently_are_refused(make_map, make_scene):
+    values = np.array([[1, 2]], np.uint8)
+    paths = [
+        make_map(values, ClassTable.from_values([1, 2], {1: name}), name=f"{name}.tif")
+        for name in ("water", "forest")
+    ]
+    with pytest.raises(LabelError, match="give a class table for all"):
+        evaluate(paths, make_scene(values[None], name="truth.tif"))
+
+
+def test_no_map_is_refused(pair):
+    with pytest.raises(ConfigError, match="at least one map"):
+        evaluate([], pair[1])

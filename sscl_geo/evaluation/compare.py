@@ -1,0 +1,234 @@
+"""Comparing maps with reference labels, each pixel once."""
+
+import os
+from collections.abc import Callable, Sequence
+from math import ceil
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+from numpy.typing import NDArray
+
+from sscl_geo.classes import NODATA, ClassTable, LandCoverClass
+from sscl_geo.errors import ConfigError, LabelError, SceneError
+from sscl_geo.evaluation.boundary import BoundaryCounts
+from sscl_geo.evaluation.figures import Evaluation, sum_up
+from sscl_geo.evaluation.tally import Tally
+from sscl_geo.io.labels import Labels, check_overlap, open_labels
+from sscl_geo.io.legend import Legend, read_legend
+from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.region import Region
+from sscl_geo.io.scene import Scene, open_scene
+from sscl_geo.progress import track
+from sscl_geo.splits import read_blocks
+
+_TILE = 1024
+
+type _Path = str | os.PathLike[str]
+
+
+def evaluate(
+    maps: _Path | Sequence[_Path],
+    labels: _Path | Labels,
+    *,
+    classes: ClassTable | None = None,
+    column: str | None = None,
+    within: gpd.GeoDataFrame | _Path | None = None,
+    part: str = "test",
+    boundary_tolerance: float = 2,
+) -> Evaluation:
+    """Compare a map, or several, with reference labels on each map's own pixel grid.
+
+    Maps are read tile by tile, so that memory does not grow with them. Classes are matched by
+    value; labels of a vector file that has names alone are matched by the names of the map. Where
+    ``NAME.confidence.tif`` lies beside ``NAME.tif``, calibration is measured too.
+
+    Args:
+        maps: class rasters with whole values from 0 to 254, as ``segment`` writes.
+        labels: reference labels in any coordinate reference system: a file, a
+            :class:`~sscl_geo.datasets.labels.LabelDataset`, or a folder with a label raster of the
+            same name for each map.
+        classes: the classes to expect on both sides; if None, those of the labels and of the map,
+            with the names of the map's legend.
+        column: column of a vector file that holds the class; chosen if None.
+        within: blocks; only those of ``part`` are looked at. Everything if None.
+        part: name of the part.
+        boundary_tolerance: how far a border of the map may lie from that of the reference, in
+            pixels of the map.
+
+    Returns:
+        the confusion matrix with its figures; of several maps, summed up and each in ``scenes``.
+
+    Raises:
+        ConfigError: if there is no map, or the tolerance is negative.
+        SceneError: if a map is no georeferenced raster of one band.
+        LabelError: if labels and a map share no labelled pixel, or hold an unexpected class.
+
+    Example:
+        >>> from sscl_geo import evaluate
+        >>> result = evaluate("map.tif", "labels.gpkg")  # doctest: +SKIP
+        >>> result.overall()["miou"]  # doctest: +SKIP
+        0.61
+    """
+    paths = [maps] if isinstance(maps, str | os.PathLike) else list(maps)
+    if not paths or boundary_tolerance < 0:
+        raise ConfigError(
+            f"{len(paths)} map(s) cannot be evaluated with a boundary tolerance of "
+            f"{boundary_tolerance} pixels; give at least one map, and 0 or more pixels."
+        )
+    if isinstance(within, str | os.PathLike):
+        within = read_blocks(within)
+    region = None if within is None else Region(within, part)
+    labels_of = _opener(labels, classes, column)
+    return sum_up(
+        [
+            _evaluate_map(open_scene(path), labels_of(path), classes, region, boundary_tolerance)
+            for path in paths
+        ]
+    )
+
+
+def _opener(
+    labels: _Path | Labels, classes: ClassTable | None, column: str | None
+) -> Callable[[_Path], Labels]:
+    """Say which labels belong to a map: from a folder its own, else the same for all."""
+    if isinstance(labels, str | os.PathLike):
+        folder = Path(labels)
+        if folder.is_dir():
+            return lambda path: open_labels(folder / Path(path).name, classes)
+        labels = open_labels(labels, classes, column)
+    opened = labels
+    return lambda _: opened
+
+
+def _evaluate_map(
+    scene: Scene,
+    labels: Labels,
+    classes: ClassTable | None,
+    region: Region | None,
+    tolerance: float,
+) -> Evaluation:
+    if len(scene.bands) != 1:
+        raise SceneError(f"{scene.path} has {len(scene.bands)} bands; give a map of one band.")
+    check_overlap(labels, scene.geobox, scene.path)
+    legend = read_legend(scene.path)
+    reference = _reference_classes(labels, legend)
+    confidence = _confidence_of(scene)
+    tally = _count(scene, confidence, labels, reference, region, tolerance)
+    counts = tally.pairs
+    if not counts[:, :NODATA].any():
+        where = "" if region is None else f" in the part {region.part!r}"
+        raise LabelError(
+            f"{scene.path} has no data on any labelled pixel of {labels.path}{where}; give labels "
+            "of the same place, or choose another part."
+        )
+    table = classes or _union(reference, legend, np.flatnonzero(counts.any(axis=0)).tolist())
+    values = list(table.values)
+    strange = set(np.flatnonzero(counts[:, :NODATA].any(axis=0)).tolist()) - set(values)
+    if strange:
+        raise LabelError(
+            f"{scene.path} holds the class value {min(strange)}, which is not among the classes "
+            f"{', '.join(map(str, values))}; add it to the class table."
+        )
+    return Evaluation(
+        table,
+        counts[np.ix_(values, values)],
+        counts[values, NODATA],
+        BoundaryCounts.of(tolerance, tally.boundary[:, values]),
+        tally.calibration if confidence is not None else None,
+        Path(scene.path).name,
+    )
+
+
+def _count(
+    scene: Scene,
+    confidence: Scene | None,
+    labels: Labels,
+    reference: Sequence[LandCoverClass],
+    region: Region | None,
+    tolerance: float,
+) -> Tally:
+    """Compare tile by tile; tiles overlap by what the borders of their pixels depend on."""
+    value_of = np.full(NODATA + 1, NODATA, np.uint8)
+    value_of[: len(reference)] = [c.value for c in reference]
+    height, width = scene.shape
+    margin = ceil(tolerance) + 1
+    tally = Tally(tolerance)
+    tiles = [(r, c) for r in range(0, height, _TILE) for c in range(0, width, _TILE)]
+    with SceneReader(scene) as reader, SceneReader(confidence or scene) as confidence_reader:
+        for row, col in track(tiles, "evaluate"):
+            top, left = max(row - margin, 0), max(col - margin, 0)
+            bottom, right = (
+                min(start + _TILE + margin, side) for start, side in ((row, height), (col, width))
+            )
+            geobox = scene.geobox[top:bottom, left:right]
+            known = value_of[labels.on_grid(geobox)]
+            counted = (
+                slice(row - top, row - top + _TILE),
+                slice(col - left, col - left + _TILE),
+            )
+            if region is not None and (known != NODATA).any():
+                known[~region.mask(geobox)] = NODATA
+            if (known[counted] == NODATA).all():
+                continue
+            patch = reader.read(top, left, *known.shape)
+            mapped = _map_values(patch.image[0], patch.valid, scene.path)
+            tally.add(known, mapped, counted)
+            if confidence is not None:
+                tally.add_confidence(
+                    known, mapped, confidence_reader.read(top, left, *known.shape), counted
+                )
+    return tally
+
+
+def _confidence_of(scene: Scene) -> Scene | None:
+    """Open the confidence raster beside a map, if there is one."""
+    path = Path(scene.path).with_suffix(".confidence.tif")
+    if not path.is_file():
+        return None
+    confidence = open_scene(path)
+    if len(confidence.bands) != 1 or confidence.geobox != scene.geobox:
+        raise SceneError(
+            f"{path} has not the one band or not the pixel grid of {scene.path}; "
+            "write both again with 'segment', or move it elsewhere."
+        )
+    return confidence
+
+
+def _reference_classes(labels: Labels, legend: Legend) -> tuple[LandCoverClass, ...]:
+    """Classes of the labels; where these have names alone, with the values of the map's legend."""
+    if not labels.is_named_only:
+        return labels.classes.classes
+    value_of = {name.casefold(): value for value, name in legend.names.items()}
+    free = (v for v in range(NODATA) if v not in legend.names)
+    missing = [c.name for c in labels.classes if c.name.casefold() not in value_of]
+    if len(missing) == len(labels.classes):
+        return labels.classes.classes
+    value_of |= {name.casefold(): next(free) for name in missing}
+    return tuple(
+        LandCoverClass(value_of[c.name.casefold()], c.name, c.color) for c in labels.classes
+    )
+
+
+def _union(reference: tuple[LandCoverClass, ...], legend: Legend, mapped: list[int]) -> ClassTable:
+    """Classes of the reference and of the map, with the map's names where it has any."""
+    own = {c.value: c for c in reference}
+    values = sorted({*own, *(v for v in mapped if v != NODATA)})
+    names = {v: own[v].name for v in own} | {
+        v: legend.names[v] for v in values if v in legend.names
+    }
+    colors = {v: own[v].color for v in own} | legend.colors
+    return Legend(names, colors).table(values)
+
+
+def _map_values(
+    pixels: NDArray[np.float32], valid: NDArray[np.bool_], path: str
+) -> NDArray[np.uint8]:
+    values = np.where(valid, pixels, NODATA)
+    bad = (values < 0) | (values > NODATA) | (values != np.round(values))
+    if bad.any():
+        raise SceneError(
+            f"{path} holds the value {values[bad][0]:g}, which is no class value; give a map of "
+            f"whole numbers from 0 to {NODATA - 1}."
+        )
+    return values.astype(np.uint8)
