@@ -80,3 +80,34 @@ def make_many_scenes(folder: Path, count: int) -> None:
             SPARSE_OK=True,
         ):
             pass
+
+
+def repeat_scene(path: Path, scene: Path, height: int) -> Path:
+    """Describe a scene of another height: another's rows, from the top and as often as needed.
+
+    Args:
+        path: virtual raster to write, in the folder of the scene.
+        scene: what is repeated.
+        height: of the new one, in pixels.
+    """
+    with rasterio.open(scene) as source:
+        width, rows, bands = source.width, source.height, source.count
+        numbers = ", ".join(map(repr, source.transform.to_gdal()))
+        head = f"<SRS>{source.crs.to_wkt()}</SRS><GeoTransform>{numbers}</GeoTransform>"
+    body = []
+    for band in range(1, bands + 1):
+        parts = "".join(
+            f'<SimpleSource><SourceFilename relativeToVRT="1">{scene.name}</SourceFilename>'
+            f"<SourceBand>{band}</SourceBand>"
+            f'<SrcRect xOff="0" yOff="0" xSize="{width}" ySize="{min(rows, height - top)}"/>'
+            f'<DstRect xOff="0" yOff="{top}" xSize="{width}" ySize="{min(rows, height - top)}"/>'
+            "</SimpleSource>"
+            for top in range(0, height, rows)
+        )
+        body.append(
+            f'<VRTRasterBand dataType="UInt16" band="{band}" blockXSize="512" blockYSize="512">'
+            f"<NoDataValue>0</NoDataValue>{parts}</VRTRasterBand>"
+        )
+    size = f'rasterXSize="{width}" rasterYSize="{height}"'
+    path.write_text(f"<VRTDataset {size}>{head}{''.join(body)}</VRTDataset>", encoding="utf-8")
+    return path

@@ -52,7 +52,7 @@ def segment_with_ray(
     else:
         settings, count, gpu = replace(settings, device="cpu"), workers or _workers(cpus), 0
     cores = max(1, cpus // count)
-    remote = ray.remote(max_restarts=-1, num_cpus=cores, num_gpus=gpu)(_Worker)
+    remote = ray.remote(max_restarts=0, num_cpus=cores, num_gpus=gpu)(_Worker)
     idle = [remote.remote(settings, cores) for _ in range(min(count, len(jobs)))]
     waiting = deque((job, 1) for job in jobs)
     running: dict[Any, tuple[Any, Job, int, float]] = {}
@@ -63,13 +63,17 @@ def segment_with_ray(
             running[started] = worker, job, attempt, time.perf_counter()
         finished, _ = ray.wait(list(running), num_returns=1)
         worker, job, attempt, start = running.pop(finished[0])
-        idle.append(worker)
         try:
             outcome = ray.get(finished[0])
+            idle.append(worker)
         except RayError as error:
             reason = f"The worker was lost: {' '.join(str(error).split())}"
             seconds = round(time.perf_counter() - start, 2)
             outcome = Outcome(job.scene, "failed", seconds, str(job.out), reason)
+            # A new one, which waits for its share of the cluster: Ray's own restarts answer with
+            # errors until they are through.
+            ray.kill(worker)
+            idle.append(remote.remote(settings, cores))
         if outcome.status == "failed" and attempt < attempts:
             waiting.append((job, attempt + 1))
         else:

@@ -35,7 +35,7 @@ def segment(
     tile: int = 256,
     margin: int = 16,
     overlap: float = 0.25,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     memory: float = 2.0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     resume: bool = True,
@@ -73,7 +73,7 @@ def segment(
         tile: height and width of what the network sees at once, in pixels.
         margin: pixels at each side of a tile that serve as context only.
         overlap: share of a tile that neighbouring tiles share and blend, 0 to 0.5.
-        batch_size: tiles shown to the network at once.
+        batch_size: tiles shown to the network at once; if not given as many as suit the device.
         memory: gigabytes (10^9 bytes) to stay below; wide scenes are computed in column strips.
         device: where to compute; auto takes the GPU if there is one.
         resume: go on from what a stopped run left and leave finished maps alone.

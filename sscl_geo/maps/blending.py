@@ -44,6 +44,10 @@ class BandAccumulator:
         self._col_weights = [torch.from_numpy(w).to(device) for w in plan.cols.weights]
         height = max(end - begin for begin, end in map(plan.rows.span, range(len(plan.rows))))
         self._sums = torch.zeros((channels, height, self.columns.width), device=device)
+        # Rows that hold sums of earlier tile rows, and columns that hold any of this one: beyond
+        # them lies what is left of rows that were handed out.
+        self._old_rows = 0
+        self._reached = 0
         self._to_drop = 0
 
     def add(self, i: int, j: int, values: Tensor) -> None:
@@ -51,7 +55,7 @@ class BandAccumulator:
 
         Args:
             i: tile row; tile rows come in order, each closed by :meth:`finish`.
-            j: tile column, in any order.
+            j: tile column, from left to right; some may be left out.
             values: float tensor of shape (channels, tile, tile), for example probabilities; what
                 lies in the margins or beyond the scene is ignored.
         """
@@ -63,7 +67,15 @@ class BandAccumulator:
         row, col = top - self.plan.rows.starts[i], left - self.plan.cols.starts[j]
         core = values[:, row : row + bottom - top, col : col + right - left]
         weight = self._row_weights[i] * self._col_weights[j][left - span_left : right - span_left]
-        self._sums[:, : bottom - top, left - begin : right - begin].addcmul_(core, weight)
+        left, right = left - begin, right - begin
+        self._clear(left)
+        # Where this is the first tile it is written, elsewhere added: half the way to memory.
+        old, seen = self._old_rows, max(self._reached - left, 0)
+        rows, sums = bottom - top, self._sums[:, : bottom - top, left:right]
+        sums[:, :old].addcmul_(core[:, :old], weight[:old])
+        sums[:, old:rows, :seen].addcmul_(core[:, old:, :seen], weight[old:, :seen])
+        torch.mul(core[:, old:, seen:], weight[old:, seen:], out=sums[:, old:rows, seen:])
+        self._reached = right
 
     def finish(self, i: int) -> Tensor:
         """Close a tile row.
@@ -77,14 +89,24 @@ class BandAccumulator:
             that the next call of :meth:`add` or :meth:`finish` overwrites.
         """
         self._drop()
+        self._clear(self.columns.width)
         begin, end = self.plan.rows.finished(i)
         self._to_drop = end - begin
+        self._old_rows = self.plan.rows.span(i)[1] - end
         return self._sums[:, : end - begin]
+
+    def _clear(self, col: int) -> None:
+        """Put 0 between what this tile row has reached and a column."""
+        if self._reached < col:
+            self._sums[:, self._old_rows :, self._reached : col] = 0
+            self._reached = col
 
     def _drop(self) -> None:
         """Move the unfinished rows to the top of the band."""
         if self._to_drop:
-            kept = self._sums.shape[1] - self._to_drop
-            self._sums[:, :kept] = self._sums[:, self._to_drop :].clone()
-            self._sums[:, kept:] = 0
+            kept = self._sums[:, self._to_drop : self._to_drop + self._old_rows]
+            if self._old_rows > self._to_drop:  # they are moved onto themselves
+                kept = kept.clone()
+            self._sums[:, : self._old_rows] = kept
+            self._reached = 0
             self._to_drop = 0

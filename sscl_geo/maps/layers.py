@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -144,15 +145,18 @@ def make_layer(name: LayerName, classes: ClassTable) -> Layer:
 def most_probable(probabilities: Tensor) -> Tensor:
     """Index of the largest value along the first dimension, the first of equals, as uint8.
 
-    On few enough pixels to stay in the processor's cache several times as fast as ``argmax``.
+    On few enough pixels to stay in the processor's cache many times as fast as ``argmax``.
     """
-    best = probabilities[0].clone()
-    index = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-    for k in range(1, len(probabilities)):
-        larger = probabilities[k] > best
-        torch.maximum(best, probabilities[k], out=best)
-        torch.maximum(index, larger.view(torch.uint8) * k, out=index)
-    return index
+    if probabilities.device.type != "cpu":
+        return probabilities.max(dim=0).indices.to(torch.uint8)
+    values = probabilities.numpy()
+    best = values[0].copy()
+    index = np.zeros(best.shape, np.uint8)
+    for k in range(1, len(values)):
+        larger = values[k] > best
+        np.maximum(best, values[k], out=best)
+        np.maximum(index, larger.view(np.uint8) * np.uint8(k), out=index)
+    return torch.from_numpy(index)
 
 
 def entropy(probabilities: Tensor) -> Tensor:

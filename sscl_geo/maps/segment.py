@@ -42,7 +42,7 @@ def segment(
     tile: int = 256,
     margin: int = 16,
     overlap: float = 0.25,
-    batch_size: int = 8,
+    batch_size: int | None = None,
     device: torch.device | str = "cpu",
     layers: Collection[LayerName] = (),
     polygons: Path | None = None,
@@ -73,7 +73,8 @@ def segment(
         margin: pixels at each side of a tile that serve as context only. Where it is at least the
             network's receptive radius the map does not depend on ``tile``.
         overlap: share of a tile without its margins, 0 to 0.5, that neighbours share and blend.
-        batch_size: number of tiles shown to the network at once.
+        batch_size: number of tiles shown to the network at once; if None as many as make 512 x 512
+            pixels on the CPU, whose cache holds no more, and 2048 x 2048 on a GPU.
         device: where the predictor is.
         layers: rasters to write beside the classes, see :func:`~sscl_geo.maps.layers.make_layer`.
         polygons: file of the map's regions, see
@@ -105,6 +106,8 @@ def segment(
     products.refuse_overwriting(Path(scene.path))
     parameters = {"tile": tile, "margin": margin, "overlap": overlap}
     post = post or PostProcessing()
+    on_host = torch.device(device).type == "cpu"
+    batch_size = batch_size or max(1, ((512 if on_host else 2048) // tile) ** 2)
     area = None if interest is None else interest.wkb.hex()
     settings = {**parameters, "layers": names, "post": repr(post), "area": area}
     run = run_hash(scene, predictor, settings)
@@ -128,7 +131,7 @@ def segment(
         bands=len(predictor.bands),
         batch_size=batch_size,
         limit=memory * 1e9,
-        on_host=torch.device(device).type == "cpu",
+        on_host=on_host,
     )
     if tell is not None:
         tell(f"memory {need}")

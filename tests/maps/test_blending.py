@@ -56,13 +56,36 @@ def test_tiles_that_differ_are_averaged_as_in_float64_over_the_whole_scene():
     np.testing.assert_allclose(blended, sums / weights, atol=1e-6)
 
 
-def test_order_of_the_tiles_in_a_row_does_not_matter():
-    plan = TilePlan((70, 200), tile=48, margin=4, overlap=0.5)
+def test_tiles_that_are_left_out_count_as_zero():
+    plan = TilePlan((170, 200), tile=48, margin=4, overlap=0.5)
     generator = torch.Generator().manual_seed(1)
+    shown = torch.rand((len(plan.rows), len(plan.cols)), generator=generator) > 0.5
     tiles = torch.rand((len(plan.rows), len(plan.cols), 1, 48, 48), generator=generator)
-    forward = blend(plan, lambda i, j: tiles[i, j], 1)
-    backward = blend(plan, lambda i, j: tiles[i, j], 1, list(reversed(range(len(plan.cols)))))
-    np.testing.assert_allclose(forward, backward, atol=1e-6)
+    tiles *= shown[:, :, None, None, None]
+    expected = blend(plan, lambda i, j: tiles[i, j], 1)
+    band, rows = BandAccumulator(plan, 1), []
+    for i in range(len(plan.rows)):
+        for j in shown[i].nonzero().flatten().tolist():
+            band.add(i, j, tiles[i, j])
+        rows.append(band.finish(i).clone())
+    np.testing.assert_array_equal(torch.cat(rows, dim=1), expected)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_parts_of_a_scene_together_are_the_whole(parts):
+    plan = TilePlan((90, 400), tile=48, margin=4, overlap=0.4, stride=8)
+    generator = torch.Generator().manual_seed(2)
+    tiles = torch.rand((len(plan.rows), len(plan.cols), 2, 48, 48), generator=generator)
+    whole = blend(plan, lambda i, j: tiles[i, j], 2)
+    assert [c.begin for c in plan.cut(parts)[1:]] == [c.end for c in plan.cut(parts)[:-1]]
+    for columns in plan.cut(parts):
+        band, rows = BandAccumulator(plan, 2, columns=columns), []
+        for i in range(len(plan.rows)):
+            for j in range(columns.first, columns.stop):
+                band.add(i, j, tiles[i, j])
+            rows.append(band.finish(i).clone())
+        part = whole[:, :, columns.begin : columns.end]
+        np.testing.assert_array_equal(torch.cat(rows, dim=1), part)
 
 
 def test_rows_without_any_tile_are_zero():

@@ -1,0 +1,137 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+from shapely import box
+
+from sscl_geo.errors import ConfigError
+from sscl_geo.io.scene import open_scene
+from sscl_geo.maps.layers import class_layer
+from sscl_geo.maps.memory import plan_memory
+from sscl_geo.maps.segment import segment
+from sscl_geo.maps.tiles import TilePlan
+
+
+@pytest.mark.parametrize("memory", [1e-3, 2.0])
+def test_column_strips_do_not_change_the_map(
+    make_scene, make_pixels, convolution, agrees, read, tmp_path, memory
+):
+    pixels = make_pixels(170, 500, nodata_corner=True)
+    scene, told = open_scene(make_scene(pixels, nodata=0)), []
+    made = segment(
+        scene, convolution, tmp_path / "m.tif", tile=64, margin=4, memory=memory, tell=told.append
+    )
+    assert ("column strips" in told[0]) == (memory < 1)
+    values, valid = read(made.class_map), (pixels != 0).all(axis=0)
+    np.testing.assert_array_equal(values == 255, ~valid)
+    whole = convolution.whole(np.where(valid, pixels, 0).astype(np.float32))
+    agrees(values[valid][None], whole[:, valid][:, None], convolution.classes)
+
+
+def test_prediction_does_not_depend_on_the_height(make_scene, make_pixels, convolution):
+    needs = []
+    for height in (100, 2000):
+        scene = open_scene(make_scene(make_pixels(height, 300)))
+        plan = TilePlan((height * 100, 300), tile=64, margin=4)
+        layers = [class_layer(convolution.classes)]
+        needs.append(
+            plan_memory(
+                scene, plan, layers, 3, bands=2, batch_size=1, limit=1e12, on_host=True
+            ).buffers
+        )
+    assert needs[0] == needs[1]
+
+
+SEGMENT = """
+import json, resource, sys
+import torch
+from pathlib import Path
+from sscl_geo.classes import ClassTable
+from sscl_geo.io.scene import open_scene
+from sscl_geo.maps.segment import segment
+from sscl_geo.models.predictor import Predictor
+
+torch.set_num_threads(1)
+network = torch.nn.Conv2d(4, 9, 3, padding=1)
+scene, out, memory = open_scene(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+classes = ClassTable.from_values(range(9))
+predictor = Predictor(network, (0.0,) * 4, (9.0,) * 4, scene.bands, classes, 32)
+told = []
+segment(scene, predictor.eval(), out, memory=memory, tell=told.append)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps({"told": told[0], "peak": peak}))
+"""
+
+
+@pytest.fixture
+def wide_scene(tmp_path):
+    path = tmp_path / "wide.tif"
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=12_000,
+        height=900,
+        count=4,
+        dtype="uint16",
+        crs="EPSG:32612",
+        transform=Affine(10, 0, 3e5, 0, -10, 4e6),
+        tiled=True,
+        blockxsize=512,
+        blockysize=512,
+    ) as target:
+        target.write(np.random.default_rng(0).integers(0, 99, (4, 900, 12_000)).astype(np.uint16))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for the peak")
+def test_the_predicted_peak_is_not_exceeded_and_not_far_away(wide_scene, tmp_path):
+    peaks = {}
+    for memory in (0.9, 4.0):
+        command = [sys.executable, "-c", SEGMENT, wide_scene, tmp_path / "map.tif", str(memory)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        predicted = float(found["told"].split("at most ")[1].split(" GB")[0]) * 1e9
+        assert 0.6 * predicted < found["peak"] < 1.05 * predicted
+        assert ("column strips" in found["told"]) == (memory < 1)
+        peaks[memory] = found["peak"]
+        (tmp_path / "map.tif").unlink()
+    assert peaks[0.9] < peaks[4.0]
+
+
+def test_only_the_area_of_interest_is_segmented(make_scene, make_pixels, constant, read, tmp_path):
+    scene = open_scene(make_scene(make_pixels(300, 400)))
+    x, y = scene.geobox.affine * (100.0, 50.0)
+    area = box(x, y - 60 * 30, x + 80 * 30, y)
+    network = constant((0.2, 0.5, 0.3))
+    made = segment(scene, network, tmp_path / "m.tif", tile=64, margin=0, overlap=0, aoi=area)
+    expected = np.full((300, 400), 255)
+    expected[50:110, 100:180] = 1
+    np.testing.assert_array_equal(read(made.class_map), expected)
+    assert network.tiles == 4
+
+
+def test_an_area_elsewhere_is_refused(make_scene, make_pixels, constant, tmp_path):
+    scene = open_scene(make_scene(make_pixels(30, 40)))
+    with pytest.raises(ConfigError, match="no ground"):
+        segment(scene, constant((0.2, 0.5, 0.3)), tmp_path / "m.tif", aoi=box(0, 0, 1, 1))
+
+
+def test_a_network_is_shown_one_batch_to_know_its_memory(make_scene, make_pixels, tmp_path):
+    from sscl_geo.maps.memory import warm_up
+
+    seen = []
+
+    class Network(torch.nn.Module):
+        def forward(self, image, valid):
+            seen.append((image.shape, valid.shape))
+            return image
+
+    warm_up(Network(), (3, 2, 64, 64), "cpu")
+    assert seen == [((3, 2, 64, 64), (3, 64, 64))]
