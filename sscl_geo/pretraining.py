@@ -21,10 +21,11 @@ from sscl_geo.errors import BandError, TrainingError
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
 from sscl_geo.loggers import LoggerName, build_loggers
+from sscl_geo.losses.info_nce import queue_size_for
 from sscl_geo.progress import is_main_rank
 from sscl_geo.resuming import check_same_run
 from sscl_geo.run_folder import RunFolder, read_checkpoint
-from sscl_geo.tasks.methods import build_task
+from sscl_geo.tasks.methods import build_task, method_options
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.sscl import SSCCL
 from sscl_geo.trainer_options import TrainerOptions
@@ -149,6 +150,8 @@ def pretrain(
     bands_found = len(_statistics(data).bands)
     if task is None:
         extra = dict(task_options or {})
+        if "queue_size" in method_options(method):
+            extra.setdefault("queue_size", queue_size_for(_distinct_views(data)))
         task = build_task(method, encoder=encoder_name, in_channels=bands_found, lr=lr, **extra)
     if task.hparams["in_channels"] != bands_found:
         raise BandError(
@@ -208,6 +211,13 @@ def _scenes(data: PairDataModule) -> tuple[Scene, ...]:
     if data.scenes is None:
         raise TrainingError("The data module is not set up; call its setup method first.")
     return data.scenes.scenes
+
+
+def _distinct_views(data: PairDataModule) -> int:
+    """How many views of the mean size fit into the scenes side by side."""
+    low, high = data.hparams["zoom"]
+    side = data.hparams["patch_size"] * (low * high) ** 0.5
+    return int(sum(height * width for height, width in (s.shape for s in _scenes(data))) / side**2)
 
 
 def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str]) -> Bundle:

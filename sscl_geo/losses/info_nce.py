@@ -87,17 +87,18 @@ class InfoNCELoss(nn.Module):
         self.pointer.add_(len(keys)).remainder_(len(self.queue))
 
 
-def queue_size_for(views: int) -> int:
+def queue_size_for(views: int, most: int = 16384) -> int:
     """Size of a queue for so many distinct views: the power of 2 between a quarter and half of it.
 
     A longer queue holds other views of the ground that a row must not be told apart from.
 
     Args:
         views: number of views in the data that do not overlap, about area over area of a view.
+        most: greatest size; longer queues cost more than they give.
 
     Example:
         >>> from sscl_geo.losses.info_nce import queue_size_for
         >>> queue_size_for(3000)
         1024
     """
-    return 2 ** max(1, (views // 2).bit_length() - 1)
+    return min(most, 2 ** max(1, (views // 2).bit_length() - 1))

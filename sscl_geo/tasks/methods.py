@@ -42,6 +42,24 @@ METHODS: dict[str, str] = {name: method.summary for name, method in _METHODS.ite
 """What each method is, by name."""
 
 
+def method_options(method: str) -> set[str]:
+    """Names of the options that a method has.
+
+    Raises:
+        ConfigError: if there is no such method.
+    """
+    if method not in _METHODS:
+        raise ConfigError(f"There is no method {method!r}; choose {', '.join(METHODS)}.")
+    chosen = _METHODS[method]
+    names = {
+        name
+        for kind in _class_of(chosen).__mro__[:-1]
+        if issubclass(kind, PairTask)
+        for name in inspect.signature(kind).parameters
+    }
+    return names - {"options", *chosen.fixed}
+
+
 def build_task(
     method: str = "sscl",
     *,
@@ -71,22 +89,13 @@ def build_task(
     Raises:
         ConfigError: if there is no such method, or it has no such option, or a value is impossible.
     """
-    if method not in _METHODS:
-        raise ConfigError(f"There is no method {method!r}; choose {', '.join(METHODS)}.")
-    chosen = _METHODS[method]
-    module, name = chosen.home.split(".")
-    task = getattr(importlib.import_module(f"sscl_geo.tasks.{module}"), name)
-    known = {
-        p
-        for kind in (task, PairTask)
-        for p in inspect.signature(kind).parameters
-        if p not in chosen.fixed
-    }
+    known = method_options(method)
     if unknown := sorted(set(options) - known):
         raise ConfigError(
             f"The method {method} has no option {unknown[0]}; it has {', '.join(sorted(known))}."
         )
-    return task(
+    chosen = _METHODS[method]
+    return _class_of(chosen)(
         encoder,
         in_channels,
         weights,
@@ -97,3 +106,8 @@ def build_task(
         **chosen.fixed,
         **options,
     )
+
+
+def _class_of(method: _Method) -> type[PairTask]:
+    module, name = method.home.split(".")
+    return getattr(importlib.import_module(f"sscl_geo.tasks.{module}"), name)
