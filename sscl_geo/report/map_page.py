@@ -128,7 +128,7 @@ def _data(class_map: FinishedMap, grid: GeoBox, scene: Scene | None) -> dict[str
         "classes": [
             {"value": c.value, "name": c.name, "color": list(c.color)} for c in class_map.classes
         ],
-        "image": _uri(Image.fromarray(np.ma.filled(values, NODATA)), "PNG", optimize=True),
+        "image": _uri(Image.fromarray(np.ma.filled(values, NODATA)), "PNG"),
         "scene": None if scene is None else _scene_uri(scene, grid),
     }
 

@@ -61,9 +61,13 @@ def read_on(
     """
     height, width = grid.shape
     try:
-        with (
-            rasterio.open(path) as source,
-            WarpedVRT(
+        with rasterio.open(path) as source:
+            steps = _steps(source, grid)
+            if steps is not None:  # a warp would decode all pixels, however few are wanted
+                shape = (len(indexes), height, width)
+                pixels = source.read(indexes, out_shape=shape, resampling=resampling, masked=True)
+                return pixels[:, :: steps[0], :: steps[1]]
+            with WarpedVRT(
                 source,
                 crs=grid.crs.to_wkt() if grid.crs else None,
                 transform=grid.affine,
@@ -71,9 +75,8 @@ def read_on(
                 width=width,
                 resampling=resampling,
                 add_alpha=source.nodata is None,
-            ) as view,
-        ):
-            return view.read(indexes, masked=True)
+            ) as view:
+                return view.read(indexes, masked=True)
     except RasterioIOError as error:
         raise SceneError(
             f"Cannot read {Path(path).name} for a picture; check that it is a whole raster "
@@ -100,3 +103,22 @@ def pixel_metres(grid: GeoBox) -> tuple[float, float] | None:
     _, _, across = geod.inv(lon[0], lat[0], lon[1], lat[1])
     _, _, along = geod.inv(lon[2], lat[2], lon[3], lat[3])
     return float(across), float(along)
+
+
+def _steps(source: rasterio.DatasetReader, grid: GeoBox) -> tuple[int, int] | None:
+    """How to step through a raster's rows and columns, 1 or -1, to get the grid; None if no way."""
+    affine = source.transform
+    if (
+        affine.b
+        or affine.d
+        or grid.crs is None
+        or source.crs != rasterio.CRS.from_wkt(grid.crs.to_wkt())
+    ):
+        return None
+    x0, y0 = affine @ (0, 0)
+    x1, y1 = affine @ (source.width, source.height)
+    extent = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    apart = np.abs(np.subtract(extent, grid.boundingbox.bbox)).max()
+    if apart > 1e-3 * min(abs(affine.a), abs(affine.e)):
+        return None
+    return (-1 if affine.e > 0 else 1), (-1 if affine.a < 0 else 1)

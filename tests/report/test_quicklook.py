@@ -28,10 +28,13 @@ def test_the_picture_has_the_colors_of_the_classes_that_occur(make_map, grid):
     assert (0, 255, 0) not in colors
 
 
+@pytest.mark.parametrize("warp", [False, True])
 @pytest.mark.parametrize("grid", ["utm", "south_up", "non_square"])
-def test_pixels_are_those_of_the_map(make_map, grid):
+def test_pixels_are_those_of_the_map(make_map, grid, warp, monkeypatch):
     from rasterio.enums import Resampling
 
+    if warp:  # the slow way, which rotated maps and other grids need
+        monkeypatch.setattr("sscl_geo.report.north_up._steps", lambda *_: None)
     values = np.random.default_rng(0).choice([1, 9, NODATA], (31, 47))
     found = open_map(make_map(values, TABLE, grid=grid))
     seen = read_on(found.path, north_up_grid(found.geobox, 1000), [1], Resampling.mode)[0]

@@ -19,6 +19,7 @@ from sscl_geo.classes import NODATA, ClassTable
 from sscl_geo.errors import OutputError
 from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
 from sscl_geo.maps.areas import GroundArea
+from sscl_geo.progress import track
 
 FORMATS: Final = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": "Parquet"}
 """GDAL's name of a vector format by suffix."""
@@ -79,7 +80,7 @@ def write_polygons(
         everything = [region for chunk in chunks for region in chunk]
         chunks = iter([tuple(everything)])
     frame = None
-    for chunk in chunks:
+    for chunk in track(chunks, "polygons"):
         started = frame is not None
         frame = _frame(chunk, classes, geobox, confidence, simplify)
         _write(frame, path, driver, append=started)
