@@ -15,12 +15,9 @@ from rasterio.errors import RasterioIOError
 from sscl_geo.classes import NODATA, ClassTable
 from sscl_geo.errors import SceneError
 from sscl_geo.io.legend import read_legend
-from sscl_geo.maps.areas import ClassAreas
+from sscl_geo.maps.areas import CELL, ClassAreas
 from sscl_geo.maps.products.attributes import read_order
 from sscl_geo.progress import progress_bar
-
-_BAND = 512
-"""Rows that are read at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +116,8 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
 def _count(source: rasterio.DatasetReader, geobox: GeoBox) -> ClassAreas:
     areas = ClassAreas(geobox)
     with progress_bar(f"read {Path(source.name).name}", total=source.height) as bar:
-        for top in range(0, source.height, _BAND):
-            rows = min(_BAND, source.height - top)
+        for top in range(0, source.height, CELL):
+            rows = min(CELL, source.height - top)
             areas.add(source.read(1, window=((top, top + rows), (0, source.width))))
             bar.advance(rows)
     return areas
