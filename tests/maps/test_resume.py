@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -190,4 +192,22 @@ def test_rows_that_the_journal_does_not_know_are_written_again(scene, uninterrup
     with (partial_folder(out) / "classes.raw").open("ab") as file:
         file.write(np.full(5000, 7, np.uint8).tobytes())
     segment(scene, Slow(), out, **OPTIONS)
+    assert files_of(out.parent) == uninterrupted
+
+
+def test_after_a_full_disk_the_same_command_goes_on(scene, uninterrupted, tmp_path):
+    out = tmp_path / "out" / "map.tif"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    # As if the disk were full: no file may grow beyond some 800 rows of classes.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (360_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match="free space"):
+            segment(scene, Slow(), out, **OPTIONS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not out.exists()
+    network = Slow()
+    segment(scene, network, out, **OPTIONS)
     assert files_of(out.parent) == uninterrupted
