@@ -41,7 +41,7 @@ class PairTask(BaseTask):
         lr: greatest learning rate.
         optimizer: ``"adamw"``, ``"sgd"`` or ``"lars"`` (for batches of a thousand pairs or more).
         weight_decay: weight decay; none on biases and normalisation.
-        warmup_steps: steps over which the learning rate rises.
+        warmup_steps: steps over which the learning rate rises, at most a quarter of all.
         base_batch: number of pairs in a step, over all devices, that ``lr`` is meant for; it is
             scaled in proportion to the true number (Goyal et al., 2017). None takes ``lr`` as is.
         monitor_every: steps between two looks at the spread of features.
@@ -73,6 +73,12 @@ class PairTask(BaseTask):
     ) -> None:
         if not 0 <= momentum <= 1:
             raise ConfigError(f"momentum is {momentum}; give a number from 0 to 1.")
+        batch = 1 if base_batch is None else base_batch
+        if min(projection_dim, hidden_dim, monitor_every, batch) < 1:
+            raise ConfigError(
+                f"projection_dim, hidden_dim, monitor_every and base_batch are {projection_dim}, "
+                f"{hidden_dim}, {monitor_every} and {base_batch}; each must be at least 1."
+            )
         self.weights = weights
         super().__init__()
 

@@ -144,6 +144,8 @@ def test_more_views_than_two_are_refused_in_a_sentence(make_batch) -> None:
         ("pixpro", {"distance": 0.0}, "distance is 0"),
         ("vicregl", {"instance_weight": 1.0}, "instance_weight is 1"),
         ("simsiam", {"momentum": 2.0}, "momentum is 2"),
+        ("byol", {"monitor_every": 0}, "each must be at least 1"),
+        ("byol", {"base_batch": 0}, "each must be at least 1"),
     ],
 )
 def test_impossible_methods_and_options_are_refused(method: str, options: dict, says: str) -> None:
