@@ -42,7 +42,7 @@ def with_blocks(language):
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """Folder with the files that the pages speak of: scene.tif and labels.gpkg."""
+    """Folder with the files that the pages speak of: scene.tif, labels.gpkg and map.tif."""
     rng = np.random.default_rng(0)
     rows, cols = np.mgrid[:160, :192]
     water = (cols // 24 + rows // 40) % 2 == 0
@@ -53,6 +53,9 @@ def workplace(tmp_path, monkeypatch):
         dtype="uint8", crs="EPSG:32612", transform=transform,
     ) as target:  # fmt: skip
         target.write(pixels.clip(1, 255).astype(np.uint8))
+        profile = target.profile
+    with rasterio.open(tmp_path / "map.tif", "w", **profile | {"count": 1}) as target:
+        target.write(np.where(water, 2, 1).astype(np.uint8), 1)  # as the names are numbered
     corners = [(c, r) for r in range(4, 150, 20) for c in range(4, 180, 24)]
     squares = [
         shapely.box(*(transform @ (c, r + 8)), *(transform @ (c + 8, r))) for c, r in corners

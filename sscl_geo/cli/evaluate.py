@@ -1,63 +1,72 @@
-"""``sscl-geo evaluate``: compare a map with reference labels."""
+"""``sscl-geo evaluate``: compare maps with reference labels."""
 
 from pathlib import Path
 
 
 def evaluate(
-    map: Path,  # noqa: A002 - it is the argument's name on the command line
+    maps: list[Path],
     labels: Path,
     *,
     within: Path | None = None,
     part: str = "test",
     classes: Path | None = None,
     column: str | None = None,
+    boundary_tolerance: float = 2,
+    sampled: bool = False,
     out: Path | None = None,
 ) -> Path | None:
-    """Compare a map with reference labels, each pixel once.
+    """Compare a map, or several, with reference labels, each pixel once.
+
+    Calibration is measured where NAME.confidence.tif lies beside NAME.tif.
 
     Args:
-        map: class raster, as 'segment' writes.
-        labels: class raster, points, lines or polygons, in any CRS.
+        maps: class rasters, as 'segment' writes.
+        labels: class raster, points, lines or polygons, in any CRS; or a folder with a label raster
+            of the same name for each map.
         within: file of blocks; only those of --part are looked at.
         part: name of the part of --within.
         classes: CSV file with the columns value, name, color; the classes of map and labels if not
             given.
         column: column of a vector file that holds the class; chosen if not given.
-        out: CSV file to write the figures to; the confusion matrix goes beside it as
-            NAME_confusion.csv.
+        boundary_tolerance: how far a border of the map may lie from that of the labels, in pixels.
+        sampled: the labels are reference points that 'points' drew from this map: estimate accuracy
+            and areas of the whole map from them, with 95 % confidence intervals.
+        out: CSV file to write the figures to. Beside it go the confusion matrix as
+            NAME_confusion.csv and NAME_confusion.png, figures of each map as NAME_scenes.csv, the
+            estimates as NAME_areas.csv, and a report as NAME.html.
 
     Returns:
         path of the figures, or None if they were only printed.
     """
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
     from sscl_geo.classes import ClassTable
+    from sscl_geo.errors import ConfigError
+    from sscl_geo.evaluation import estimate_areas
     from sscl_geo.evaluation import evaluate as run
+    from sscl_geo.report.evaluation import write_evaluation
+    from sscl_geo.report.evaluation_tables import area_table, print_evaluation, print_table
 
+    if sampled and (len(maps) > 1 or within is not None):
+        raise ConfigError(
+            "Estimates from sampled points are of one whole map; give one map, and no --within."
+        )
     result = run(
-        map,
+        maps,
         labels,
         classes=None if classes is None else ClassTable.from_csv(classes),
         column=column,
         within=within,
         part=part,
+        boundary_tolerance=boundary_tolerance,
     )
-    columns = ("value", "class", "reference", "map", "IoU", "precision", "recall", "F1")
-    table = Table(*columns, title="pixels, and figures in percent")
-    for row in result.per_class().to_dict("records"):
-        figures = (f"{100 * row[name]:.1f}" for name in ("iou", "precision", "recall", "f1"))
-        pixels = (f"{row[name]:,}" for name in ("reference_pixels", "map_pixels"))
-        table.add_row(str(row["value"]), escape(row["name"]), *pixels, *figures)
     console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    console.print(
-        f"OA {100 * result.overall_accuracy:.1f} %, kappa {result.kappa:.3f}, "
-        f"mIoU {100 * result.miou:.1f} %, mF1 {100 * result.mf1:.1f} % "
-        f"over {result.pixels:,} pixels; {int(result.unmapped.sum()):,} labelled pixels unmapped"
-    )
+    print_evaluation(result, console)
+    areas = estimate_areas(result, maps[0], labels) if sampled else None
+    if areas is not None:
+        print_table(area_table(areas), console)
     if out is not None:
-        result.to_csv(out)
+        report = write_evaluation(result, out, areas)
         console.print("figures", out, markup=False)
+        console.print("report", report, markup=False)
     return out

@@ -26,7 +26,8 @@ VERBS = {
     "segment": "write the map of a scene",
     "view": "show a map in a web page",
     "export": "write a model as ONNX, PT2 or STAC item",
-    "evaluate": "compare a map with labels",
+    "points": "draw reference points of a map, to be labelled",
+    "evaluate": "compare maps with labels",
     "demo": "run all of the above on a real scene",
 }
 """Verb -> summary. The verb is the function of that name in ``sscl_geo/cli/VERB.py``."""

@@ -2,12 +2,16 @@ import os
 import subprocess
 import sys
 
+import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 
 from sscl_geo.bundle import load_bundle
 from sscl_geo.cli.evaluate import evaluate
 from sscl_geo.cli.finetune import finetune
+from sscl_geo.cli.points import points
+from sscl_geo.errors import ConfigError
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def test_finetune_writes_a_model_and_its_curves(files, tmp_path):
 def test_evaluate_prints_figures_and_writes_them(files, tmp_path, capsys):
     _, labels, path = files
     out = tmp_path / "metrics.csv"
-    assert evaluate(path, labels, out=out) == out
+    assert evaluate([path], labels, out=out) == out
     assert "OA 100.0 %, kappa 1.000, mIoU 100.0 %" in capsys.readouterr().out
     assert out.exists()
     assert (tmp_path / "metrics_confusion.csv").exists()
@@ -39,7 +43,36 @@ def test_evaluate_prints_figures_and_writes_them(files, tmp_path, capsys):
 
 def test_evaluate_returns_nothing_when_it_writes_nothing(files):
     _, labels, path = files
-    assert evaluate(path, labels) is None
+    assert evaluate([path], labels) is None
+
+
+def test_evaluate_takes_several_maps_and_writes_a_report(files, make_scene, tmp_path, capsys):
+    _, labels, path = files
+    other = make_scene(np.ones((1, 64, 64), np.uint8), name="other.tif")
+    evaluate([path, other], labels, out=tmp_path / "metrics.csv")
+    assert "other.tif" in capsys.readouterr().out
+    assert "other.tif" in (tmp_path / "metrics.html").read_text()
+
+
+def test_points_are_drawn_and_their_labels_give_areas(files, tmp_path, capsys):
+    _, labels, path = files
+    out = tmp_path / "points.gpkg"
+    assert points(path, out=out, count=60, least=10) == out
+    drawn = gpd.read_file(out)
+    with rasterio.open(labels) as source:
+        places = zip(drawn.geometry.x, drawn.geometry.y, strict=True)
+        drawn["class"] = [int(v[0]) for v in source.sample(places)]
+    labelled = tmp_path / "labelled.gpkg"
+    drawn.to_file(labelled)
+    evaluate([path], labelled, sampled=True, out=tmp_path / "metrics.csv")
+    assert "Overall accuracy 100.0 ± 0.0 %" in capsys.readouterr().out
+    assert (tmp_path / "metrics_areas.csv").exists()
+
+
+def test_estimates_are_of_one_whole_map(files):
+    _, labels, path = files
+    with pytest.raises(ConfigError, match="one whole map"):
+        evaluate([path, path], labels, sampled=True)
 
 
 @pytest.mark.parametrize("missing", ["map", "labels", "blocks"])
