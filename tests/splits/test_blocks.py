@@ -129,3 +129,37 @@ def test_a_file_without_parts_is_refused(tmp_path):
     gpd.GeoDataFrame({"a": [1]}, geometry=gpd.points_from_xy([0], [0]), crs=4326).to_file(path)
     with pytest.raises(LabelError, match="'part'"):
         read_blocks(path)
+
+
+def grown(mask, reach):
+    """Pixels within a square of a mask, one shift after the other."""
+    height, width = mask.shape
+    padded = np.pad(mask, reach)
+    shifts = range(2 * reach + 1)
+    return np.any([padded[r : r + height, c : c + width] for r in shifts for c in shifts], axis=0)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("buffer", [1, 3])
+def test_a_buffer_lies_between_parts_and_is_taken_from_the_earlier_one(grid, buffer):
+    geobox = GRIDS[grid]
+    whole = spatial_blocks(geobox, 16, SHARES, seed=2)
+    kept = spatial_blocks(geobox, 16, SHARES, seed=2, buffer=buffer)
+    before = {part: part_mask(whole, geobox, part) for part in SHARES}
+    after = {part: part_mask(kept, geobox, part) for part in SHARES}
+    late = before["test"]
+    assert np.array_equal(after["test"], late)
+    assert np.array_equal(after["val"], before["val"] & ~grown(late, buffer))
+    late = late | before["val"]
+    assert np.array_equal(after["train"], before["train"] & ~grown(late, buffer))
+    assert after["train"].any()
+
+
+def test_a_buffer_that_leaves_nothing_is_refused():
+    with pytest.raises(ConfigError, match="leaves nothing of the part 'train'"):
+        spatial_blocks(GRIDS["utm"], 16, SHARES, buffer=60)
+
+
+def test_a_negative_buffer_is_refused():
+    with pytest.raises(ConfigError, match="buffer of 0 or more"):
+        spatial_blocks(GRIDS["utm"], 16, SHARES, buffer=-1)
