@@ -7,10 +7,13 @@ was trained on. Blocks keep the parts apart (Roberts et al., 2017, doi:10.1111/e
 from sscl_geo.splits.blocks import part_mask, spatial_blocks
 from sscl_geo.splits.dealing import DEFAULT_SHARES
 from sscl_geo.splits.files import read_blocks, write_blocks
+from sscl_geo.splits.label_shares import LabelShares, draw_label_shares
 from sscl_geo.splits.scenes import split_scenes
 
 __all__ = [
     "DEFAULT_SHARES",
+    "LabelShares",
+    "draw_label_shares",
     "part_mask",
     "read_blocks",
     "spatial_blocks",
