@@ -22,6 +22,7 @@ VERBS = {
     "pairs": "sample overlapping pairs from scenes and show where they lie",
     "pretrain": "train an encoder on scenes without labels",
     "embed": "write dense features of a scene",
+    "split": "deal ground to training, validation and test; draw few labels",
     "finetune": "train a segmenter on a scene with few labels",
     "segment": "write the map of a scene",
     "view": "show a map in a web page",

@@ -4,7 +4,7 @@ Neighbouring pixels look alike, so that a random split of pixels or overlapping 
 was trained on. Blocks keep the parts apart (Roberts et al., 2017, doi:10.1111/ecog.02881).
 """
 
-from sscl_geo.splits.blocks import part_mask, spatial_blocks
+from sscl_geo.splits.blocks import labels_of_part, part_mask, spatial_blocks
 from sscl_geo.splits.dealing import DEFAULT_SHARES
 from sscl_geo.splits.files import read_blocks, write_blocks
 from sscl_geo.splits.label_shares import LabelShares, draw_label_shares
@@ -14,6 +14,7 @@ __all__ = [
     "DEFAULT_SHARES",
     "LabelShares",
     "draw_label_shares",
+    "labels_of_part",
     "part_mask",
     "read_blocks",
     "spatial_blocks",

@@ -102,6 +102,23 @@ def part_mask(blocks: gpd.GeoDataFrame, geobox: GeoBox, part: str) -> NDArray[np
     return Region(blocks, part).mask(geobox)
 
 
+def labels_of_part(
+    labels: NDArray[np.uint8], blocks: gpd.GeoDataFrame, geobox: GeoBox, part: str
+) -> NDArray[np.uint8]:
+    """Class indices (height, width) inside one part, IGNORE_INDEX elsewhere.
+
+    Args:
+        labels: class indices on the grid.
+        blocks: polygons with a column ``part``, in any coordinate reference system.
+        geobox: the pixel grid.
+        part: name of the part.
+
+    Raises:
+        LabelError: if no block belongs to the part.
+    """
+    return np.where(part_mask(blocks, geobox, part), labels, IGNORE_INDEX)
+
+
 def _classes_held(
     labels: NDArray[np.uint8], top: NDArray[np.int_], left: NDArray[np.int_], size: int
 ) -> NDArray[np.bool_]:
