@@ -13,7 +13,7 @@ def empty_shared(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     ``Tensor.share_memory_`` copies; PyTorch's own collate function allocates like this.
     """
     storage = torch.UntypedStorage._new_shared(prod(shape) * dtype.itemsize)  # noqa: SLF001
-    return torch.empty(0, dtype=dtype).set_(storage, 0, shape)
+    return torch.empty(0, dtype=dtype).set_(storage).view(shape)
 
 
 def band_files(dataset: RasterDataset, path: str) -> list[str]:

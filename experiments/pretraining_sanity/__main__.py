@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -99,12 +100,13 @@ def study(
     for seed in range(options.seeds):
         print(f"{name}: seed {seed}", file=sys.stderr)
         torch.manual_seed(seed)
+        chosen: dict[str, Any] = parse_options(options.option)
         task = build_task(
             options.method,
             encoder=options.encoder,
             in_channels=len(scene.bands),
             lr=options.lr,
-            **parse_options(options.option),
+            **chosen,
         )
         before = {key: value.clone() for key, value in task.encoder.state_dict().items()}
         result = pretrain(

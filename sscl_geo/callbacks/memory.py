@@ -1,12 +1,11 @@
 """How much memory a training needs."""
 
-import sys
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-_BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
+from sscl_geo.process_memory import peak_rss
 
 
 class PeakMemory(Callback):
@@ -33,8 +32,4 @@ def peak_bytes(device: torch.device) -> int:
     """Most memory so far, in bytes: allocated on a GPU, else resident in this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        import resource
-    except ImportError:  # Windows does not tell
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_OF_MAXRSS
+    return peak_rss()

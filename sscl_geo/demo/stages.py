@@ -1,7 +1,5 @@
 """Time and memory of each stage of a run."""
 
-import os
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -9,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+
+from sscl_geo.process_memory import peak_rss
 
 _PROC = Path("/proc/self")
 
@@ -21,7 +21,7 @@ class Stage:
         name: what was done.
         seconds: wall-clock time.
         peak_rss_mb: most physical memory of this process during the stage, in MB (10^6 bytes), not
-            that of its children; where the system cannot tell it by stage, since the start; NaN
+            that of its children; where the system cannot tell it by stage, since the start; 0
             where it cannot tell at all.
     """
 
@@ -42,7 +42,7 @@ class Stages:
         _forget_peak()
         start = time.perf_counter()
         yield
-        self.log.append(Stage(name, time.perf_counter() - start, _peak_rss() / 1e6))
+        self.log.append(Stage(name, time.perf_counter() - start, peak_rss() / 1e6))
 
     def frame(self) -> pd.DataFrame:
         """Return the columns ``stage``, ``seconds`` and ``peak_rss_mb``."""
@@ -56,16 +56,3 @@ def _forget_peak() -> None:
     """Let Linux count the peak anew (proc(5), clear_refs, value 5); elsewhere do nothing."""
     with suppress(OSError):
         (_PROC / "clear_refs").write_text("5")
-
-
-def _peak_rss() -> float:
-    """Most physical memory so far, in bytes."""
-    with suppress(OSError, StopIteration):
-        lines = (_PROC / "status").read_text().splitlines()
-        return 1024.0 * int(next(line for line in lines if line.startswith("VmHWM:")).split()[1])
-    if os.name == "nt":
-        return float("nan")
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak) if sys.platform == "darwin" else 1024.0 * peak

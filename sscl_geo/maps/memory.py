@@ -1,7 +1,5 @@
 """How much memory a map will take, and into how many parts its scene is cut to take less."""
 
-import resource
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +11,7 @@ from sscl_geo.io.scene import Scene
 from sscl_geo.maps.inference import TileNetwork
 from sscl_geo.maps.layers import Layer
 from sscl_geo.maps.tiles import Columns, TilePlan
+from sscl_geo.process_memory import peak_rss
 
 GDAL_CACHE: Final = (64 * 2**20, 2**30)
 """Least and most memory that GDAL may use for decoded blocks."""
@@ -78,7 +77,7 @@ def plan_memory(
         limit: bytes that the process shall not exceed.
         on_host: whether the network runs on the CPU, so that blending takes the host's memory.
     """
-    process = peak_so_far()
+    process = peak_rss()
     for parts in range(1, len(plan.cols) + 1):
         widest = max(plan.cut(parts), key=lambda columns: columns.width)
         buffers = _buffers(
@@ -102,12 +101,6 @@ def warm_up(
     if isinstance(network, torch.nn.Module):
         valid = torch.zeros((shape[0], *shape[2:]), dtype=torch.bool, device=device)
         network(torch.zeros(shape, device=device), valid)
-
-
-def peak_so_far() -> int:
-    """Largest resident memory that the process has had, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def gdal_cache(scene: Scene, width: int, bands: int) -> int:
