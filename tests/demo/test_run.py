@@ -15,7 +15,8 @@ from sscl_geo.report.contact_sheet import overlap_outline
 
 PRODUCTS = {
     "blocks.gpkg", "encoder.safetensors", "evaluation.csv",
-    "evaluation_confusion.csv", "history.csv", "map.confidence.tif", "map.gpkg", "map.qml", "map.tif",
+    "evaluation_confusion.csv", "history.csv", "map.confidence.tif", "map.gpkg", "map.qml",
+    "map.tif",
     "map.tif.aux.xml",
     "metrics.csv", "model.safetensors", "pairs.gpkg", "pictures", "random", "report.html",
     "stages.csv",
