@@ -56,8 +56,8 @@ def _page(result: Evaluation, areas: AreaEstimates | None) -> Page:
     if areas is not None:
         explained = Text(
             "Estimated for the whole map from points drawn at random inside each of its classes "
-            "(Olofsson et al., 2014, doi:10.1016/j.rse.2014.02.015). The figures above are of the "
-            "points alone.",
+            "(Olofsson et al., 2014, doi:10.1016/j.rse.2014.02.015). The figures below are of the "
+            "points alone, unweighted.",
             note=True,
         )
         sections.insert(0, Section("Accuracy and areas", [area_table(areas), explained]))

@@ -43,13 +43,15 @@ def overall_table(result: Evaluation) -> Table:
 
 
 def class_table(result: Evaluation) -> Table:
-    """A row a class; pixels on both sides, figures in percent."""
+    """A row a class; pixels on both sides, figures in percent; columns without any left out."""
+    table = result.per_class()
+    shown = [name for name in _PER_CLASS if table[name].notna().any()]
     rows = [
-        (row["name"], *(_text(name, row[name]) for name in _PER_CLASS))
-        for row in result.per_class().to_dict("records")
+        (row["name"], *(_text(name, row[name]) for name in shown))
+        for row in table.to_dict("records")
     ]
     return Table(
-        ("class", *_PER_CLASS.values()),
+        ("class", *(_PER_CLASS[name] for name in shown)),
         rows,
         colors=[c.hex_color for c in result.classes],
         caption="Pixels, and figures in percent.",
@@ -96,7 +98,9 @@ def print_table(table: Table, console: Console) -> None:
     """Show a table of a page in the terminal."""
     shown = TerminalTable(title=escape(table.caption) or None)
     for i, title in enumerate(table.header):
-        shown.add_column(escape(title), justify="left" if i < table.text_columns else "right")
+        shown.add_column(
+            escape(title), justify="left" if i < table.text_columns else "right", overflow="fold"
+        )
     for row in table.rows:
         shown.add_row(*map(escape, row))
     console.print(shown)
