@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -61,12 +61,14 @@ class DecodedCells:
             with self._lock:
                 cell.users -= 1
 
-    def trim(self, keep: int) -> None:
-        """Give up all but the ``keep`` cells that were used last."""
+    def trim(self, keep: int, ended: Iterable[tuple[int, Window]] = ()) -> None:
+        """Give up cells that have ended, and all but the ``keep`` others that were used last."""
         with self._lock:
-            unused = [key for key, cell in self._cells.items() if cell.users == 0]
-            for key in unused[: max(0, len(self._cells) - keep)]:
-                self._spare.append(self._cells.pop(key).memory)
+            over = [key for key in ended if key in self._cells]
+            others = [key for key in self._cells if key not in over]
+            for key in over + others[: max(0, len(others) - keep)]:
+                if self._cells[key].users == 0:
+                    self._spare.append(self._cells.pop(key).memory)
             del self._spare[keep:]
 
     def _decode(self, scene: int, window: Window) -> _Cell:

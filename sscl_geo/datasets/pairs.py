@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, get_worker_info
 from torchgeo.datasets.utils import Sample
 
-from sscl_geo.compat import empty_shared
 from sscl_geo.datasets.batch_memory import BatchMemory
 from sscl_geo.datasets.cells import DecodedCells
 from sscl_geo.datasets.pair_batch import PairBatch
 from sscl_geo.datasets.scenes import SceneDataset
+from sscl_geo.datasets.shared_batches import Layout, SharedBatches
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
 from sscl_geo.geometry.affine import compose, invert, matrix_from_affine
 from sscl_geo.geometry.pair_index import PairIndex, Window
@@ -83,6 +83,7 @@ class PairDataset(Dataset[Sample]):
     def _start(self) -> None:
         self._cells = DecodedCells(self.scenes)
         self._memory = BatchMemory()
+        self._shared = SharedBatches()
         self._mapped: dict[int, RawPatch] = {}
         self._mapping = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
@@ -91,7 +92,7 @@ class PairDataset(Dataset[Sample]):
     def __getstate__(self) -> dict[str, object]:
         # Threads cannot be pickled, and a mapped file would be with all its bytes.
         state = self.__dict__.copy()
-        for name in ("_cells", "_memory", "_mapped", "_mapping", "_pool"):
+        for name in ("_cells", "_memory", "_shared", "_mapped", "_mapping", "_pool"):
             del state[name]
         return state
 
@@ -133,21 +134,20 @@ class PairDataset(Dataset[Sample]):
             SceneError: if no pair of the batch can be read.
         """
         to_scene = np.stack([index.pixel_to_scene for index in indexes])
-        size = self.size
-        batch: Sample = {}
+        size, views = self.size, to_scene
         if self.windows:
-            views = to_scene
             to_scene, size = _windows_around(np.stack([index.windows for index in indexes]), views)
-            if not is_window(views).all():
-                batch["view_to_window"] = torch.from_numpy(compose(invert(to_scene), views))
-        batch |= self._allocate((*to_scene.shape[:2], len(self.scenes.bands), *size))
+        batch = self._allocate((*to_scene.shape[:2], len(self.scenes.bands), *size))
+        if self.windows and not is_window(views).all():
+            batch["view_to_window"] = torch.from_numpy(compose(invert(to_scene), views))
         places: dict[tuple[object, ...], list[int]] = {}
         for place, index in enumerate(indexes):
             places.setdefault((index.scenes, index.cells), []).append(place)
         image, valid = batch["image"].numpy(), batch["valid"].numpy()
         read = partial(self._read_places, indexes, to_scene, image, valid)
         failures = [failure for failure in self._each(read, places.values()) if failure]
-        self._cells.trim(indexes[0].keep)
+        ended = {key for i in indexes if i.ends for key in zip(i.scenes, i.cells, strict=True)}
+        self._cells.trim(indexes[0].keep, ended)
         batch |= self._describe(indexes, to_scene)
         if failures:
             _stand_in(batch, failures)
@@ -155,24 +155,19 @@ class PairDataset(Dataset[Sample]):
         return samples if self.transforms is None else [self.transforms(s) for s in samples]
 
     def _allocate(self, shape: tuple[int, int, int, int, int]) -> Sample:
-        """Memory for the images and masks of a whole batch at once.
-
-        In a worker process it is shared with the main one from the beginning, which saves a copy.
-        NumPy asks for huge pages where PyTorch does not, which makes touching new memory for the
-        first time five times cheaper.
-        """
+        """Memory for the images and masks of a whole batch at once."""
         pairs, views, _, height, width = shape
         dtype = np.dtype(np.float32)
         if self.windows:
             own = np.result_type(*{np.dtype(scene.dtype) for scene in self.scenes.scenes})
             dtype = own if own != np.float64 else dtype
-        wanted = {"image": (shape, dtype), "valid": ((pairs, views, height, width), np.dtype(bool))}
-        if get_worker_info() is None:
-            return {key: torch.from_numpy(self._memory.empty(*of)) for key, of in wanted.items()}
-        return {
-            key: empty_shared(of[0], torch.from_numpy(np.empty(0, of[1])).dtype)
-            for key, of in wanted.items()
+        layout: Layout = {
+            "image": (shape, dtype),
+            "valid": ((pairs, views, height, width), np.dtype(bool)),
         }
+        if get_worker_info() is not None:
+            return self._shared.empty(layout)
+        return {key: torch.from_numpy(self._memory.empty(*of)) for key, of in layout.items()}
 
     def _each(
         self, read: Callable[[list[int]], "_Failure | None"], groups: Collection[list[int]]

@@ -27,6 +27,7 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
         cells: (row, col, height, width) in each view's scene that is worth decoding at once,
             since other pairs lie in it too; contains the view with what interpolation needs.
         keep: number of cells worth keeping decoded, since the pairs that follow lie in them.
+        ends: True if no pair that follows lies in these cells.
     """
 
     scenes: tuple[int, ...]
@@ -34,6 +35,7 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
     pixel_to_scene: NDArray[np.float64]
     cells: tuple[Window, ...]
     keep: int
+    ends: bool
 
     def __new__(
         cls,
@@ -43,6 +45,7 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
         pixel_to_scene: NDArray[np.float64],
         cells: tuple[Window, ...] | None = None,
         keep: int = 0,
+        ends: bool = False,
     ) -> Self:
         """Make an index from map bounds and the views' scenes, windows and matrices.
 
@@ -54,6 +57,7 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
         self.pixel_to_scene = pixel_to_scene
         self.cells = cells if cells is not None else _own_cells(scenes, windows, pixel_to_scene)
         self.keep = keep
+        self.ends = ends
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -65,6 +69,7 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
             self.pixel_to_scene,
             self.cells,
             self.keep,
+            self.ends,
         )
 
     def __eq__(self, other: object) -> bool:

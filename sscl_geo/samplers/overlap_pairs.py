@@ -203,6 +203,8 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
             left = self.pairs_per_cell - len(found)
             found += self._drawer.draw(rng, scene, left, self._keep)
             if len(found) == self.pairs_per_cell:
+                for last in {index.cells: index for index in found}.values():
+                    last.ends = True
                 return found
         raise SamplingError(
             f"No pair found with overlap {self.ranges.overlap[0]:g} to "

@@ -39,6 +39,17 @@ def test_the_cell_that_was_used_last_is_kept(scenes, monkeypatch) -> None:
         pass
 
 
+def test_a_cell_that_has_ended_makes_room_for_older_ones(scenes, monkeypatch) -> None:
+    cells = DecodedCells(scenes)
+    for window in ((0, 0, 8, 8), (8, 8, 8, 8)):
+        with cells.open(0, window):
+            pass
+    cells.trim(1, ended=[(0, (8, 8, 8, 8)), (0, (1, 2, 3, 4))])
+    monkeypatch.setattr(SceneDataset, "read_raw", None)
+    with cells.open(0, (0, 0, 8, 8)):
+        pass
+
+
 def test_memory_is_used_again_but_never_under_a_reader(scenes) -> None:
     cells = DecodedCells(scenes)
     with cells.open(0, (0, 0, 16, 16)) as one:

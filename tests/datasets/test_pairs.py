@@ -150,6 +150,26 @@ def test_the_pairs_of_a_visit_are_one_read_in_several_batches(make_scene, monkey
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("batch", [3, 8, 16, 50])
+def test_each_cell_is_decoded_once_however_pairs_are_batched(
+    make_scene, monkeypatch, batch: int
+) -> None:
+    scenes = SceneDataset(make_scene(np.ones((1, 300, 300), np.uint8)))
+    read = SceneDataset.read_raw
+    calls = []
+    monkeypatch.setattr(
+        SceneDataset,
+        "read_raw",
+        lambda self, *args, out: calls.append(args) or read(self, *args, out=out),
+    )
+    sampler = OverlapPairSampler(scenes, size=8, length=400, pairs_per_cell=8, cells=5)
+    indexes = list(sampler)
+    pairs = PairDataset(scenes, 8, threads=1)
+    for start in range(0, 400, batch):
+        pairs.__getitems__(indexes[start : start + batch])
+    assert len(calls) == len({index.cells for index in indexes}) == 50
+
+
 @pytest.mark.parametrize("options", [{}, {"zoom": (0.7, 1.5), "rotation": 30.0}])
 def test_reading_a_batch_gives_what_reading_one_by_one_gives(painted, options: dict) -> None:
     pairs = PairDataset(painted, 24)

@@ -14,7 +14,9 @@ WINDOWS = np.array([[1, 2, 30, 40], [5, 6, 30, 40]])
 @pytest.fixture
 def index() -> PairIndex:
     matrices = np.arange(12, dtype=float).reshape(2, 2, 3)
-    return PairIndex((slice(0.0, 10.0), slice(5.0, 15.0)), (3, 3), WINDOWS, matrices, keep=5)
+    return PairIndex(
+        (slice(0.0, 10.0), slice(5.0, 15.0)), (3, 3), WINDOWS, matrices, keep=5, ends=True
+    )
 
 
 def test_it_is_a_slice_that_torchgeo_understands(index: PairIndex) -> None:
@@ -28,7 +30,7 @@ def test_copies_keep_scene_window_and_views(index: PairIndex, clone: object) -> 
     assert twin == index
     assert twin.scenes == (3, 3)
     assert twin.cells == index.cells
-    assert twin.keep == 5
+    assert (twin.keep, twin.ends) == (5, True)
     assert twin.windows.tolist() == WINDOWS.tolist()
     assert tuple(twin) == tuple(index)
 
