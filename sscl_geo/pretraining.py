@@ -18,6 +18,7 @@ from sscl_geo.callbacks.collapse import CollapseMonitor
 from sscl_geo.callbacks.plateau import Plateau
 from sscl_geo.datamodules.pairs import PairDataModule
 from sscl_geo.errors import BandError, TrainingError
+from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
 from sscl_geo.loggers import LoggerName, build_loggers
@@ -86,8 +87,8 @@ def pretrain(
     Args:
         scenes: files, folders or patterns.
         out: bundle to write; none if None.
-        run: folder for checkpoints, ``metrics.csv`` and the files of loggers; nothing of these is
-            written if None.
+        run: folder for checkpoints, ``metrics.csv``, ``statistics.csv`` and the files of loggers;
+            nothing of these is written if None.
         resume: go on from the last checkpoint in ``run`` if there is one; otherwise it is removed.
         task: a task with options of its own, in place of ``method``, ``encoder_name``, ``lr`` and
             ``task_options``.
@@ -161,6 +162,9 @@ def pretrain(
         )
     folder = None if run is None else RunFolder(Path(run))
     checkpoint = None if folder is None else _start(folder, task, data, resume=resume)
+    if folder is not None and is_main_rank():
+        with atomic_path(ensure_folder(folder.root) / folder.statistics.name) as temporary:
+            _statistics(data).to_frame().to_csv(temporary, index=False)
     watchers: list[pl.Callback] = [CollapseMonitor(on_collapse=on_collapse), *callbacks]
     if patience is not None:
         watchers.append(Plateau(patience))

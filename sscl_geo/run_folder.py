@@ -56,6 +56,11 @@ class RunFolder:
         return self.root / "metrics.csv"
 
     @property
+    def statistics(self) -> Path:
+        """Table of the bands' statistics, a row a band."""
+        return self.root / "statistics.csv"
+
+    @property
     def curves(self) -> Path:
         """Picture of the table."""
         return self.root / "curves.png"

@@ -86,6 +86,12 @@ def test_the_table_of_a_resumed_run_is_whole(scene: str, tmp_path) -> None:
     assert written["loss"].tolist() == pytest.approx(result.history["loss"].tolist())
 
 
+def test_the_statistics_of_the_bands_lie_beside_the_run(scene: str, tmp_path) -> None:
+    mean = go(scene, tmp_path, steps=2).bundle.mean
+    table = pd.read_csv(tmp_path / "statistics.csv")
+    assert table["mean"].tolist() == pytest.approx(list(mean))
+
+
 def test_a_finished_run_is_not_done_again(scene: str, tmp_path) -> None:
     first = go(scene, tmp_path)
     at = RunFolder(tmp_path).last.stat().st_mtime_ns
