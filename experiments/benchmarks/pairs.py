@@ -4,8 +4,8 @@ The scene is as large as a Sentinel-2 tile (10,980 x 10,980, 4 bands, uint16, 51
 pixel-interleaved), views are 256 pixels wide, everything runs in one process unless a metric says
 otherwise, the engine with its default of a thread for each core, and GDAL's block cache is held at
 64 MB, since a cache as large as the file would flatter everybody. Both sides deliver float32 views,
-but for ``trainer_…`` and ``cache_speedup``: what the trainer asks for, windows that a GPU cuts zoomed
-views from.
+but for ``trainer_…`` and ``cache_speedup``: what the trainer asks for, windows that a GPU cuts
+zoomed views from.
 """
 
 import os

@@ -37,6 +37,10 @@ class DecodedCells:
         self._spare: list[NDArray[np.uint8]] = []
         self._lock = threading.Lock()
 
+    def __contains__(self, cell: tuple[int, Window]) -> bool:
+        """True if a cell, (number of its scene, window), is decoded."""
+        return cell in self._cells
+
     @contextmanager
     def open(self, scene: int, window: Window) -> Generator[RawPatch]:
         """A cell's pixels and mask, decoded now if need be, to be used within the block only.

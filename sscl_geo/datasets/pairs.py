@@ -145,7 +145,9 @@ class PairDataset(Dataset[Sample]):
             places.setdefault((index.scenes, index.cells), []).append(place)
         image, valid = batch["image"].numpy(), batch["valid"].numpy()
         read = partial(self._read_places, indexes, to_scene, image, valid)
-        failures = [failure for failure in self._each(read, places.values()) if failure]
+        # What must be decoded first: the rest is quick, and keeps all threads busy to the end.
+        groups = sorted(places.values(), key=lambda group: self._is_decoded(indexes[group[0]]))
+        failures = [failure for failure in self._each(read, groups) if failure]
         ended = {key for i in indexes if i.ends for key in zip(i.scenes, i.cells, strict=True)}
         self._cells.trim(indexes[0].keep, ended)
         batch |= self._describe(indexes, to_scene)
@@ -204,6 +206,10 @@ class PairDataset(Dataset[Sample]):
             except SceneError as error:
                 return _Failure(places, scene, error)
         return None
+
+    def _is_decoded(self, index: PairIndex) -> bool:
+        cells = zip(index.scenes, index.cells, strict=True)
+        return self.cache is not None or all(cell in self._cells for cell in cells)
 
     @contextmanager
     def _open(self, scene: int, cell: Window) -> Generator[tuple[RawPatch, int, int]]:

@@ -218,10 +218,13 @@ class PlaceDrawer:
         self, scenes: tuple[int, ...], windows: NDArray[np.int64], drawn: NDArray[np.float64]
     ) -> tuple[Window, ...]:
         """What to decode of each view's scene for all pairs of a visit."""
-        own = np.array(scenes) == scenes[0]
+        numbers = np.array(scenes)
         cells = {
-            scene: cell_around(windows[:, of].reshape(-1, 4), drawn[:, of].reshape(-1, 2, 3))
-            for scene, of in ((scenes[0], own), (scenes[-1], own if own.all() else ~own))
+            scene: cell_around(
+                windows[:, numbers == scene].reshape(-1, 4),
+                drawn[:, numbers == scene].reshape(-1, 2, 3),
+            )
+            for scene in dict.fromkeys(scenes)
         }
         return tuple(cells[scene] for scene in scenes)
 
