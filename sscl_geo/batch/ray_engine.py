@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, Final
 
 from sscl_geo.batch.jobs import Job, Outcome, SceneSegmenter, Settings
@@ -36,8 +37,8 @@ def segment_with_ray(
         ConfigError: if Ray is not installed.
     """
     try:
-        import ray
-        from ray.exceptions import RayError
+        # By name: Ray is an extra, and type checks must not depend on whether it is installed.
+        ray: Any = import_module("ray")
     except ImportError as error:
         raise ConfigError(
             "Ray is not installed; install it with 'pip install sscl-geo[ray]', or choose another "
@@ -59,14 +60,14 @@ def segment_with_ray(
     while waiting or running:
         while waiting and idle:
             worker, (job, attempt) = idle.pop(), waiting.popleft()
-            started = worker.attempt.remote(job)  # ty: ignore[missing-attribute] - Ray adds it
+            started = worker.attempt.remote(job)
             running[started] = worker, job, attempt, time.perf_counter()
         finished, _ = ray.wait(list(running), num_returns=1)
         worker, job, attempt, start = running.pop(finished[0])
         try:
             outcome = ray.get(finished[0])
             idle.append(worker)
-        except RayError as error:
+        except ray.exceptions.RayError as error:
             reason = f"The worker was lost: {' '.join(str(error).split())}"
             seconds = round(time.perf_counter() - start, 2)
             outcome = Outcome(job.scene, "failed", seconds, str(job.out), reason)
