@@ -33,7 +33,14 @@ def refused(capsys, *words: str) -> str:
 def test_a_run_leaves_bundle_table_pictures_checkpoint_and_logs(workplace) -> None:
     assert main(["pretrain", "scene.tif", *SMALL, "--probe-labels", "labels.tif"]) == 0
     names = {path.name for path in (workplace / "encoder.run").iterdir()}
-    assert names == {"checkpoints", "metrics.csv", "curves.png", "pca.png", "tensorboard"}
+    assert names == {
+        "checkpoints",
+        "metrics.csv",
+        "statistics.csv",
+        "curves.png",
+        "pca.png",
+        "tensorboard",
+    }
     table = pd.read_csv(workplace / "encoder.run" / "metrics.csv")
     assert table["step"].tolist() == [1, 2]
     assert {"loss", "instance_std", "dense_rank", "overlap", "probe_miou"} <= set(table)
