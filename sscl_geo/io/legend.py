@@ -71,7 +71,7 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
     band = ET.fromstring(document).find("VRTRasterBand[@band='1']")  # noqa: S314 - GDAL wrote it
     if band is None:
         return Legend()
-    names = [(c.text or "").strip() for c in band.findall("CategoryNames/Category")]
+    names = _category_names(band) or _names_beside(path)
     entries = [
         (int(e.get("c1", 0)), int(e.get("c2", 0)), int(e.get("c3", 0)))
         for e in band.findall("ColorTable/Entry")
@@ -80,3 +80,17 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
         names={i: name for i, name in enumerate(names[:NODATA]) if name},
         colors=dict(enumerate(entries[:NODATA])),
     )
+
+
+def _category_names(band: ET.Element) -> list[str]:
+    return [(c.text or "").strip() for c in band.findall("CategoryNames/Category")]
+
+
+def _names_beside(path: str | os.PathLike[str]) -> list[str]:
+    """Category names in a local ``.aux.xml``, which GDAL does not look for in all settings."""
+    try:
+        document = ET.parse(f"{os.fspath(path)}.aux.xml")  # noqa: S314 - expat limits entities
+    except (OSError, ET.ParseError):
+        return []
+    band = document.find("PAMRasterBand[@band='1']")
+    return [] if band is None else _category_names(band)
