@@ -51,7 +51,7 @@ class SSCCL(PairTask):
         temperature: temperature of ``"infonce"``.
         queue_size: features in each queue of ``"infonce"``; see
             :func:`~sscl_geo.losses.info_nce.queue_size_for`.
-        dense_stride: pixels of the view per dense feature cell: 4, 8, 16 or 32.
+        dense_stride: pixels of the view per dense feature cell: 2, 4, 8, 16 or 32.
         dense_pyramid: fuse the levels of that stride and coarser; else use that level alone.
         dense_warmup_steps: first steps, in which the dense terms do not count.
         cell_center: where in its rectangle of pixels a cell lies, see
@@ -92,8 +92,8 @@ class SSCCL(PairTask):
                 f"The weights of the instance, spatial and semantic terms are {terms}; none may be "
                 "negative and at least one must be above 0."
             )
-        if dense_stride not in (4, 8, 16, 32):
-            raise ConfigError(f"dense_stride is {dense_stride}; choose 4, 8, 16 or 32.")
+        if dense_stride not in (2, 4, 8, 16, 32):
+            raise ConfigError(f"dense_stride is {dense_stride}; choose 2, 4, 8, 16 or 32.")
         if decoder is not None and max(spatial_weight, semantic_weight) == 0:
             raise ConfigError(
                 f"The decoder {decoder} is trained by the dense terms, but their weights are 0; "

@@ -117,7 +117,7 @@ def test_a_decoder_learns_with_the_dense_terms(decoder: str, make_batch, quiet) 
     assert {n.split(".")[0] for n in task.segmenter_state()} == {"encoder", "decoder"}
 
 
-@pytest.mark.parametrize("stride", [4, 8, 16, 32])
+@pytest.mark.parametrize("stride", [2, 4, 8, 16, 32])
 @pytest.mark.parametrize("pyramid", [True, False])
 def test_every_stride_trains(stride: int, pyramid: bool, make_batch, quiet) -> None:
     task = quiet(SSCCL(**SMALL | {"dense_stride": stride}, dense_pyramid=pyramid))

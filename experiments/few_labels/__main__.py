@@ -1,0 +1,231 @@
+"""What pretraining buys with few labels: ``python -m experiments.few_labels [CONFIG]``.
+
+Encoders that began as random or as ImageNet's, pretrained by each method on the training part of a
+scene, learn classes from few labels there; settings are chosen on the validation part and figures
+are those of the test part, each pixel once. Beside them stand features made by hand. What is done
+is kept in the work folder, so that a broken run goes on; several processes can share it with
+``--shard``. At the end, or with ``--summary``, the table and the picture are written.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from experiments.benchmarks.machine import describe_machine, describe_versions
+from experiments.few_labels.config import HAND_MADE, UNTRAINED, Row, StudyConfig
+from experiments.few_labels.encoders import encoder_of, network_of
+from experiments.few_labels.features import encoder_features, hand_made_features
+from experiments.few_labels.figures import Figure, read_units, unit_path, write_unit
+from experiments.few_labels.finetune import finetuned_map
+from experiments.few_labels.ground import Ground
+from experiments.few_labels.plot import plot
+from experiments.few_labels.probe import best_probe, predict
+from experiments.few_labels.summary import differences, table
+from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.errors import ConfigError, SSCLGeoError
+from sscl_geo.io.atomic import atomic_path, ensure_folder
+from sscl_geo.progress import track
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+
+def main() -> None:
+    """Run the study, or what is left of it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.few_labels", description=(__doc__ or "").partition("\n\n")[2]
+    )
+    parser.add_argument(
+        "config", nargs="?", type=Path, default=HERE / "configs" / "reduced.yaml", help="YAML file"
+    )
+    parser.add_argument("--data", type=Path, help="folder that the config's files lie in")
+    parser.add_argument("--work", type=Path, default=Path("runs/few_labels"), help="work folder")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of tables and picture")
+    parser.add_argument("--shard", default="1/1", help="i/n: do the i-th of n parts of the rows")
+    parser.add_argument("--only", nargs="*", help="names of scenes, methods, or modes to run")
+    parser.add_argument("--summary", action="store_true", help="run nothing, sum up what is there")
+    parser.add_argument("--threads", type=int, help="threads of each computation")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = StudyConfig.read(options.config)
+    if options.data is not None:
+        scenes = [
+            s if not s.scene else replace(
+                s, scene=str(options.data / s.scene), labels=str(options.data / s.labels)
+            )
+            for s in config.scenes
+        ]  # fmt: skip
+        config = replace(config, scenes=tuple(scenes))
+    if not options.summary:
+        _run(config, options)
+    _sum_up(options.work, options.config, options.out)
+
+
+def _run(config: StudyConfig, options: argparse.Namespace) -> None:
+    part, _, parts = options.shard.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise ConfigError(f"--shard {options.shard} is no part of a whole; give i/n, such as 1/2.")
+    only: set[str] = set(options.only or ())
+    for scene in config.scenes:
+        names = only & {s.name for s in config.scenes}
+        if names and scene.name not in names:
+            continue
+        ground = Ground.prepare(scene, options.work)
+        hand_made = hand_made_features(ground.image, ground.parts["train"])
+        for mode in ("probe", "finetune"):
+            jobs = [
+                row
+                for row in config.rows()
+                if _wanted(row, mode, config, only)
+                and not unit_path(options.work, scene.name, row, mode).is_file()
+            ][int(part) - 1 :: int(parts)]
+            for row in track(jobs, f"{scene.name}, {mode}"):
+                unit = unit_path(options.work, scene.name, row, mode)
+                if mode == "probe":
+                    figures = _probe(row, ground, hand_made, config, options.work)
+                else:
+                    figures = _finetune(row, ground, config, options.work)
+                write_unit(figures, unit)
+
+
+def _wanted(row: Row, mode: str, config: StudyConfig, only: set[str]) -> bool:
+    methods = only & {*config.methods, UNTRAINED, *HAND_MADE}
+    modes = only & {"probe", "finetune"}
+    if (methods and row.method not in methods) or (modes and mode not in modes):
+        return False
+    if mode == "probe":
+        return True
+    told = config.finetune
+    return bool(told) and f"{row.method}/{row.init}" in told["rows"] and row.seed < told["seeds"]
+
+
+def _probe(
+    row: Row, ground: Ground, hand_made: torch.Tensor, config: StudyConfig, work: Path
+) -> list[Figure]:
+    """Figures of frozen features, alone and beside the hand-made ones."""
+    kind = "forest" if row.method == "bands_forest" else "linear"
+    if row.method in HAND_MADE:
+        views = {"probe": hand_made}
+    else:
+        encoder = network_of(encoder_of(row, ground, config, work / "encoders"))
+        features = encoder_features(encoder, ground.image, ground.parts["train"], config.components)
+        views = {"probe": features, "probe_bands": torch.cat([features, hand_made])}
+    asked = ground.labels_of("test") != IGNORE_INDEX
+    figures = []
+    for drawn in config.drawn:
+        for share in config.shares:
+            # All labels are all labels, however they were drawn.
+            for label_seed in range(config.label_seeds if share < 1 else 1):
+                labels = ground.share(config, drawn, share, label_seed)
+                for mode, features in views.items():
+                    start = time.perf_counter()
+                    classify = best_probe(
+                        features,
+                        labels,
+                        ground.labels_of("val"),
+                        len(ground.classes),
+                        kind=kind,
+                        most=config.probe_pixels,
+                        seed=row.seed,
+                    )
+                    predicted = predict(classify, features, asked)
+                    seconds = time.perf_counter() - start
+                    figures.append(
+                        Figure.of(
+                            row,
+                            ground,
+                            predicted,
+                            seconds,
+                            share=share,
+                            drawn=drawn,
+                            mode=mode,
+                            label_seed=label_seed,
+                        )
+                    )
+    return figures
+
+
+def _finetune(row: Row, ground: Ground, config: StudyConfig, work: Path) -> list[Figure]:
+    told = dict(config.finetune)
+    share, drawn = told.pop("share", 0.01), told.pop("drawn", "patch")
+    draws, lrs = told.pop("label_seeds"), tuple(told.pop("lrs"))
+    del told["rows"], told["seeds"]
+    start = encoder_of(row, ground, config, work / "encoders")
+    test = ground.labels_of("test") != IGNORE_INDEX
+    figures = []
+    for label_seed in range(draws):
+        begin = time.perf_counter()
+        mapped = finetuned_map(
+            start,
+            ground,
+            ground.share(config, drawn, share, label_seed),
+            work / "labels" / f"{ground.name}_{row.method}_{row.init}_{row.seed}_{label_seed}",
+            lrs=lrs,
+            seed=row.seed,
+            accelerator=config.accelerator,
+            **told,
+        )
+        seconds = time.perf_counter() - begin
+        figures.append(
+            Figure.of(
+                row,
+                ground,
+                mapped[test],
+                seconds,
+                share=share,
+                drawn=drawn,
+                mode="finetune",
+                label_seed=label_seed,
+            )
+        )
+    return figures
+
+
+def _sum_up(work: Path, config: Path, out: Path) -> None:
+    """Write the figures, their summary, the differences and the picture."""
+    figures = read_units(work)
+    if figures.empty:
+        raise ConfigError(f"There are no figures in {work} to sum up; run the study first.")
+    ensure_folder(out)
+    command = f"python -m experiments.few_labels {config.name}"
+    told = {"command": command, "versions": describe_versions(), "machine": describe_machine()}
+    written = {
+        "few_labels.csv": figures.assign(**told),
+        "summary.csv": table(figures).round(2),
+        "differences.csv": differences(figures, "sscl").round(2),
+    }
+    for name, frame in written.items():
+        with atomic_path(out / name) as temporary:
+            frame.to_csv(temporary, index=False)
+    plot(figures, out / "few_labels.png")
+    Console().print(_shown(figures))
+
+
+def _shown(figures: pd.DataFrame) -> Table:
+    """The table's first column: the smallest share, drawn as patches."""
+    least = figures["label_share"].min()
+    rows = table(figures[(figures["label_share"] == least) & (figures["drawn"] == "patch")])
+    shown = Table(
+        "scene", "mode", "init", "method", title=f"mIoU in percent, {least:.0%} of labels"
+    )
+    for heading in ("mean", "± labels", "± seeds"):
+        shown.add_column(heading, justify="right")
+    for row in rows.to_dict("records"):
+        words = [str(row[name]) for name in ("scene", "mode", "init", "method")]
+        shown.add_row(*words, *(f"{row[k]:.1f}" for k in ("mean", "label_std", "seed_std")))
+    return shown
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SSCLGeoError as error:
+        sys.exit(f"few_labels: {error}")

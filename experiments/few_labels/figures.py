@@ -1,0 +1,137 @@
+"""What a row reached, a line a figure, kept as soon as it is known."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from experiments.few_labels.config import Row
+from experiments.few_labels.ground import Ground
+from experiments.few_labels.probe import mean_iou
+from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.evaluation import Evaluation
+from sscl_geo.evaluation.boundary import BoundaryCounts
+from sscl_geo.io.atomic import atomic_path, ensure_folder
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One map of the test part against its labels.
+
+    Attributes:
+        scene: name of the scene.
+        method: see :class:`~experiments.few_labels.config.Row`.
+        init: as above.
+        label_share: share of the training labels, as a fraction.
+        drawn: ``patch`` or ``pixel``.
+        mode: ``probe`` (features alone), ``probe_bands`` (features beside the hand-made ones) or
+            ``finetune``.
+        label_seed: draw of the labels.
+        seed: pretraining seed.
+        oa: overall accuracy.
+        kappa: Cohen's kappa.
+        miou: mean IoU over the classes that the test part has.
+        miou_merged: the same with rare classes merged.
+        seconds: time of the probe or of fine-tuning, without pretraining.
+        iou: IoU of each class, by name, joined by semicolons.
+    """
+
+    scene: str
+    method: str
+    init: str
+    label_share: float
+    drawn: str
+    mode: str
+    label_seed: int
+    seed: int
+    oa: float
+    kappa: float
+    miou: float
+    miou_merged: float
+    seconds: float
+    iou: str
+
+    @classmethod
+    def of(
+        cls,
+        row: Row,
+        ground: Ground,
+        predicted: NDArray[np.int64],
+        seconds: float,
+        *,
+        share: float,
+        drawn: str,
+        mode: str,
+        label_seed: int,
+        part: str = "test",
+    ) -> "Figure":
+        """Compare what was predicted for a part's labelled pixels, each once.
+
+        Args:
+            row: what predicted it.
+            ground: the scene.
+            predicted: class indices in the order of ``np.argwhere(labelled pixels)``.
+            seconds: what it took.
+            share: share of the labels.
+            drawn: how they were drawn.
+            mode: what was done with the encoder.
+            label_seed: draw of the labels.
+            part: the part; the test part but for work on the method.
+        """
+        labels = ground.labels_of(part)
+        reference = labels[labels != IGNORE_INDEX].astype(np.int64)
+        matrix = _confusion(predicted, reference, len(ground.classes))
+        merged = _confusion(
+            ground.merged[predicted], ground.merged[reference], int(ground.merged.max()) + 1
+        )
+        nothing = np.zeros((5, len(matrix)), np.int64)
+        borders = BoundaryCounts.of(0, nothing[:4])  # not asked for
+        found = Evaluation(ground.classes, matrix, nothing[4], borders)
+        named = zip(ground.classes.names, found.iou, strict=True)
+        return cls(
+            scene=ground.name,
+            method=row.method,
+            init=row.init,
+            label_share=share,
+            drawn=drawn,
+            mode=mode,
+            label_seed=label_seed,
+            seed=row.seed,
+            oa=found.overall_accuracy,
+            kappa=found.kappa,
+            miou=found.miou,
+            miou_merged=mean_iou(merged),
+            seconds=round(seconds, 2),
+            iou=";".join(f"{name}={value:.4f}" for name, value in named),
+        )
+
+
+def unit_path(folder: Path, scene: str, row: Row, mode: str) -> Path:
+    """File that keeps the figures of one row of one scene."""
+    return folder / "units" / f"{scene}_{row.method}_{row.init}_{row.seed}_{mode}.csv"
+
+
+def write_unit(figures: list[Figure], path: Path) -> None:
+    """Write a row's figures whole, so that the file's being there says that it is done."""
+    ensure_folder(path.parent)
+    with atomic_path(path) as temporary:
+        pd.DataFrame([asdict(figure) for figure in figures]).to_csv(temporary, index=False)
+
+
+def read_units(folder: Path) -> pd.DataFrame:
+    """All figures that are there, sorted so that a table does not depend on their order."""
+    tables = [pd.read_csv(path) for path in sorted((folder / "units").glob("*.csv"))]
+    if not tables:
+        return pd.DataFrame()
+    keys = ["scene", "mode", "drawn", "label_share", "init", "method", "seed", "label_seed"]
+    table = pd.concat(tables, ignore_index=True)
+    return table.sort_values(keys, ignore_index=True)
+
+
+def _confusion(
+    predicted: NDArray[np.int64], reference: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    pairs = np.bincount(reference * classes + predicted, minlength=classes**2)
+    return pairs.reshape(classes, classes)

@@ -1,0 +1,64 @@
+"""The study as a picture: mIoU against the share of labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from experiments.few_labels.summary import ROW, groups, table
+from sscl_geo.io.atomic import atomic_path
+from sscl_geo.report.figure import LIGHT, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+_LABELS = {
+    "untrained": "no pretraining",
+    "bands_linear": "bands, linear",
+    "bands_forest": "bands, forest",
+}
+
+
+def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
+    """Draw a panel a scene and mode, a line a row, with the deviation between label draws.
+
+    Args:
+        figures: all figures.
+        path: PNG file to write.
+        drawn: how the labels were drawn.
+    """
+    found = table(figures[figures["drawn"] == drawn])
+    scenes = list(dict.fromkeys(found["scene"]))
+    modes = [m for m in ("probe", "probe_bands", "finetune") if m in set(found["mode"])]
+    figure = new_figure(4.2 * len(modes) + 1.6, 3.2 * len(scenes))
+    figure.patch.set_facecolor(LIGHT.page)
+    axes = figure.subplots(len(scenes), len(modes), squeeze=False)
+    names: dict[str, Line2D] = {}
+    for i, scene in enumerate(scenes):
+        for j, mode in enumerate(modes):
+            ax = axes[i][j]
+            ax.set_title(f"{scene}, {mode.replace('_', ' + ')}", fontsize=10)
+            rows = found[(found["scene"] == scene) & (found["mode"] == mode)]
+            for number, ((init, method), line) in enumerate(groups(rows, ROW)):
+                color = LIGHT.curves[number % len(LIGHT.curves)]
+                style = {"imagenet": "-", "random": ":", "none": "--"}[init]
+                (drawn_line,) = ax.plot(
+                    100 * line["label_share"],
+                    line["mean"],
+                    style,
+                    color=color,
+                    linewidth=2.4 if method == "sscl" else 1.2,
+                    marker="o",
+                    markersize=3,
+                )
+                start = "" if init == "none" else f", from {init}"
+                names.setdefault(f"{_LABELS.get(method, method)}{start}", drawn_line)
+            ax.set_xscale("log")
+            ax.set_xlabel("labels, % of the training part")
+            ax.set_ylabel("mIoU, %")
+            ax.grid(visible=True, color=LIGHT.rule)
+    figure.legend(
+        list(names.values()), list(names), loc="outside right center", fontsize=8, frameon=False
+    )
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=130)

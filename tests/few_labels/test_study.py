@@ -1,0 +1,78 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from experiments.few_labels.__main__ import main
+from experiments.few_labels.config import StudyConfig
+from sscl_geo.errors import ConfigError
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    def run(config, *words):
+        folders = ["--data", str(tmp_path), "--work", str(tmp_path / "w")]
+        argv = ["study", str(config), *folders, "--out", str(tmp_path / "out"), *words]
+        monkeypatch.setattr(sys, "argv", argv)
+        main()
+        return pd.read_csv(tmp_path / "out" / "few_labels.csv")
+
+    return run
+
+
+def test_a_study_writes_each_row_and_a_picture(study, write_config, tmp_path):
+    found = study(write_config())
+    rows = set(zip(found["init"], found["method"], found["mode"], strict=True))
+    assert rows == {
+        ("none", "bands_linear", "probe"),
+        ("none", "bands_forest", "probe"),
+        ("random", "untrained", "probe"),
+        ("random", "untrained", "probe_bands"),
+        ("random", "sscl", "probe"),
+        ("random", "sscl", "probe_bands"),
+    }
+    # Two draws of a fifth of the labels and one of all, as patches and as pixels.
+    assert len(found) == 6 * 2 * 3
+    assert (tmp_path / "out" / "few_labels.png").stat().st_size > 10_000
+    # Colours tell these classes apart, so that the simplest row must be good.
+    best = found[(found["method"] == "bands_linear") & (found["label_share"] == 1)]
+    assert best["miou"].min() > 0.9
+
+
+def test_a_study_goes_on_where_it_was(study, write_config, tmp_path):
+    config = write_config()
+    first = study(config, "--only", "bands_linear")
+    assert set(first["method"]) == {"bands_linear"}
+    unit = next((tmp_path / "w" / "units").glob("*.csv"))
+    before = unit.stat().st_mtime_ns
+    assert set(study(config, "--only", "bands_linear", "untrained")["method"]) == {
+        "bands_linear",
+        "untrained",
+    }
+    assert unit.stat().st_mtime_ns == before
+
+
+def test_shards_do_all_rows_between_them(study, write_config, tmp_path):
+    config = write_config()
+    only = ["--only", "bands_linear", "bands_forest", "untrained"]
+    study(config, "--shard", "1/2", *only)
+    assert len(list((tmp_path / "w" / "units").glob("*.csv"))) == 2
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "x"])
+def test_an_impossible_shard_is_refused(study, write_config, shard):
+    with pytest.raises(ConfigError, match="no part"):
+        study(write_config(), "--shard", shard)
+
+
+def test_an_unknown_key_is_named(write_config):
+    with pytest.raises(ConfigError, match="unknown key stepps"):
+        StudyConfig.read(write_config(stepps=3))
+
+
+def test_a_missing_config_ends_in_a_sentence(tmp_path):
+    command = [sys.executable, "-m", "experiments.few_labels", str(tmp_path / "none.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.strip().startswith("few_labels: There is no config")
