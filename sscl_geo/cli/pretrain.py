@@ -90,7 +90,7 @@ def pretrain(
             given.
         spatial_weight: weight of the spatial consistency term, likewise.
         semantic_weight: weight of the semantic consistency term, likewise.
-        dense_stride: pixels per dense feature cell, 2, 4, 8, 16 or 32; the method's own if not given.
+        dense_stride: pixels per dense feature cell (2, 4 … 32); the method's own if not given.
         optimizer: lars is for batches of a thousand pairs or more.
         lr: greatest learning rate.
         base_batch: pairs a step, over all devices, that lr is meant for; it is scaled in proportion
