@@ -15,7 +15,7 @@ from sscl_geo.classes import IGNORE_INDEX
 Kind = Literal["linear", "forest"]
 Classify = Callable[[Tensor], Tensor]
 
-DECAYS = (1e-3, 1e-2, 1e-1)
+DECAYS = (1e-3, 1e-2)
 BALANCES = (0.0, 0.5)
 """Powers of the inverse class frequency that weigh the labelled pixels."""
 
