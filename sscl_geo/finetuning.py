@@ -5,7 +5,6 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import geopandas as gpd
 import lightning.pytorch as pl
@@ -14,16 +13,22 @@ import torch
 
 import sscl_geo
 from sscl_geo.bundle import Bundle, load_bundle, save_bundle
+from sscl_geo.callbacks.best_weights import BestWeights
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, TrainingError
-from sscl_geo.models.segmenters import load_encoder
+from sscl_geo.io.labels import open_labels
+from sscl_geo.losses.class_weights import ClassWeights
+from sscl_geo.losses.class_weights import class_weights as weights_of_classes
+from sscl_geo.models.probe_networks import NearestNeighbours
+from sscl_geo.models.segmenters import Decoder, load_encoder
+from sscl_geo.probing.remember import remember_cells
+from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.tasks.segmentation import Segmentation
 from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
 
-Decoder = Literal["unet", "deeplabv3+", "upernet", "segformer"]
 StrPath = str | os.PathLike[str]
 
 _VALIDATIONS = 10
@@ -37,7 +42,8 @@ class FinetuneResult:
         bundle: the segmenter.
         history: a row a training step: ``step`` and ``loss``.
         validation: a row a validation, about ten in all: ``step``, ``loss`` and the metrics of
-            TorchGeo's task; empty without validation blocks.
+            TorchGeo's task; empty without a validation part. The bundle has the weights of the one
+            with the best mean IoU (``AverageJaccardIndex``).
         labelled_pixels: number of labelled pixels of each class that training could see.
     """
 
@@ -66,8 +72,14 @@ def finetune(
     lr: float = 1e-3,
     encoder_lr_factor: float = 1.0,
     freeze_encoder: bool = False,
-    loss: Literal["ce", "focal", "dice"] = "ce",
+    layer_decay: float = 1.0,
+    loss: str = "ce",
+    class_weights: ClassWeights = "none",
     class_balanced: bool = True,
+    zoom: tuple[float, float] = (1.0, 1.0),
+    rotation: float = 0.0,
+    val_share: float = 0.0,
+    patience: int | None = None,
     num_workers: int = 0,
     accelerator: str = "auto",
     seed: int = 0,
@@ -81,13 +93,16 @@ def finetune(
         out: bundle to write; none if None.
         encoder: pretrained encoder to start from; its statistics of the bands are used too. If
             None, the encoder starts from random or ImageNet weights.
-        decoder: segmentation model.
+        decoder: segmentation model, a key of :data:`~sscl_geo.models.segmenters.SEGMENTERS`;
+            ``"linear"`` is a linear probe of the frozen encoder, ``"knn"`` looks for the most
+            similar labelled ground and is not trained.
         encoder_name: name of the encoder where no pretrained one is given.
         imagenet: start ``encoder_name`` from ImageNet weights.
         classes: the classes; those of the labels if None.
         column: column of a vector file that holds the class; chosen if None.
         within: blocks, see :func:`sscl_geo.splits.spatial_blocks`. Training sees no pixel, of image
-            or labels, outside the part ``train``; the part ``val`` is for validation.
+            or labels, outside the part ``train``; the weights kept are those that were best in the
+            part ``val``, if there is one. No other part is looked at.
         bands: names of the bands; those of the encoder if the scenes have them, else all, if None.
         patch_size: height and width of a patch in pixels, a multiple of the network's stride (32).
         batch_size: patches a step.
@@ -95,8 +110,18 @@ def finetune(
         lr: greatest learning rate.
         encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
         freeze_encoder: keep the encoder as it is.
-        loss: ``"ce"`` (cross-entropy), ``"focal"`` or ``"dice"``.
+        layer_decay: factor by which the learning rate falls from each stage of the encoder to the
+            one before it; 1 for none.
+        loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as ``"ce+0.5*dice"``.
+        class_weights: weights of the classes in the cross-entropy, by how often they are labelled;
+            see :func:`~sscl_geo.losses.class_weights.class_weights`.
         class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
+        zoom: least and greatest size of a pixel in training, in pixels of the scene.
+        rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
+        val_share: share of the labelled ground to hold out for validation where ``within`` is not
+            given: blocks of the size of a patch, a quarter of a patch away from training ground.
+        patience: validations, of about ten in all, without a better one after which training ends;
+            never if None.
         num_workers: reading processes.
         accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
         seed: seed of weights, draws and augmentation; on a CPU the same seed gives the same result.
@@ -107,7 +132,8 @@ def finetune(
 
     Raises:
         TrainingError: if the batch is too small, there are no steps, or the loss is not finite.
-        ConfigError: if the patch size does not fit the network.
+        ConfigError: if the patch size does not fit the network, an option is out of range, or no
+            validation part can be held out.
         SSCLGeoError: whatever is wrong with scenes, labels, blocks or encoder.
     """
     if batch_size < 2 or steps < 1:
@@ -118,6 +144,17 @@ def finetune(
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     start = _load(encoder)
     pl.seed_everything(seed, verbose=False)
+    if val_share:
+        if within is not None:
+            raise ConfigError("Give either within or val_share: both say what is for validation.")
+        within = held_out_blocks(
+            SceneDataset(paths, bands).scenes,
+            open_labels(labels, classes, column),
+            val_share,
+            block_size=patch_size,
+            buffer=patch_size // 4,
+            seed=seed,
+        )
     data = LabelledDataModule(
         [os.fspath(path) for path in paths],
         os.fspath(labels),
@@ -131,6 +168,8 @@ def finetune(
         batch_size=batch_size,
         length=batch_size * -(-steps // _VALIDATIONS),
         class_balanced=class_balanced,
+        zoom=zoom,
+        rotation=rotation,
         num_workers=num_workers,
         seed=seed,
     )
@@ -142,8 +181,10 @@ def finetune(
         num_classes=len(data.classes),
         weights=True if imagenet and start is None else None,
         loss=loss,
+        class_weights=weights_of_classes(data.class_counts, class_weights),
         lr=lr,
         encoder_lr_factor=encoder_lr_factor,
+        layer_decay=layer_decay,
         freeze_backbone=freeze_encoder,
     )
     stride = int(task.model.encoder.output_stride)
@@ -153,16 +194,20 @@ def finetune(
         )
     if start is not None:
         load_encoder(task.model, start, len(data.bands))
-    validation = _ValidationHistory()
-    history = fit(
-        task,
-        data,
-        steps,
-        "finetune",
-        options=TrainerOptions(accelerator=accelerator),
-        unit="patches",
-        callbacks=[validation],
-    )
+    best = BestWeights(patience=patience)
+    if isinstance(task.model, NearestNeighbours):
+        remember_cells(task.model, map(data.aug, data.train_dataloader()))
+        history = pd.DataFrame({"step": [], "loss": []})
+    else:
+        history = fit(
+            task,
+            data,
+            steps,
+            "finetune",
+            options=TrainerOptions(accelerator=accelerator),
+            unit="patches",
+            callbacks=[best],
+        )
     told = {
         "encoder": "random" if start is None and not imagenet else "ImageNet",
         "scenes": ", ".join(Path(s.path).name for s in data.scenes[:20]),
@@ -170,6 +215,7 @@ def finetune(
         "labelled_pixels": str(int(data.class_counts.sum())),
         "steps": str(steps),
         "seed": str(seed),
+        **({} if decoder == "knn" else best.provenance()),
     }
     if start is not None:
         told |= {"encoder": "pretrained"}
@@ -180,29 +226,9 @@ def finetune(
     return FinetuneResult(
         bundle,
         history[["step", "loss"]],
-        pd.DataFrame(validation.rows),
+        pd.DataFrame(best.rows),
         tuple(data.class_counts.tolist()),
     )
-
-
-class _ValidationHistory(pl.Callback):
-    """Keep what each validation found."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, float]] = []
-
-    def on_validation_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,  # noqa: ARG002 - Lightning passes it by name
-    ) -> None:
-        if not trainer.sanity_checking:
-            found = {
-                name.removeprefix("val_"): float(value)
-                for name, value in trainer.callback_metrics.items()
-                if name.startswith("val_")
-            }
-            self.rows.append({"step": trainer.global_step, **found})
 
 
 def _load(encoder: Bundle | StrPath | None) -> Bundle | None:

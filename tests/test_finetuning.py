@@ -118,3 +118,41 @@ def test_a_patch_size_that_does_not_fit_the_network_is_refused(made):
     scene, labels, _ = made
     with pytest.raises(ConfigError, match="multiple of 32"):
         finetune(scene, labels, **{**QUICK, "patch_size": 40})
+
+
+@pytest.mark.parametrize("decoder", ["unet++", "fpn", "linear", "knn"])
+def test_every_decoder_gives_a_bundle_that_maps(made, decoder):
+    scene, labels, _ = made
+    result = finetune(scene, labels, decoder=decoder, encoder=encoder(), **QUICK)
+    probabilities = build_predictor(result.bundle)(
+        torch.rand(1, 2, 64, 64) * 200, torch.ones(1, 64, 64).bool()
+    )
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(1, 64, 64))
+    assert len(result.history) == (0 if decoder == "knn" else 3)
+
+
+def test_the_nearest_neighbours_tell_apart_what_one_band_does(made):
+    scene, labels, truth = made
+    result = finetune(scene, labels, decoder="knn", encoder=encoder(), **{**QUICK, "steps": 30})
+    import rasterio
+
+    with rasterio.open(scene) as raster:
+        image = torch.from_numpy(raster.read())[None]
+    predicted = build_predictor(result.bundle)(image, torch.ones(1, *truth.shape).bool())
+    assert (predicted[0].argmax(0).numpy() == truth).mean() > 0.8
+
+
+def test_the_weights_of_the_best_validation_are_kept(made):
+    scene, labels, _ = made
+    result = finetune(scene, labels, val_share=0.3, **{**QUICK, "steps": 20}, lr=1e-2)
+    best = result.validation.loc[result.validation["AverageJaccardIndex"].idxmax()]
+    told = result.bundle.provenance
+    assert told["weights"].startswith(f"of step {int(best['step'])},")
+    assert float(told["validation_miou"]) == pytest.approx(best["AverageJaccardIndex"], abs=1e-4)
+
+
+def test_either_blocks_or_a_share_are_given(made):
+    scene, labels, _ = made
+    blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})
+    with pytest.raises(ConfigError, match="either within or val_share"):
+        finetune(scene, labels, within=blocks, val_share=0.2, **QUICK)

@@ -12,7 +12,9 @@ def finetune(
     encoder: Path | None = None,
     encoder_name: str = "resnet18",
     imagenet: bool = False,
-    decoder: Literal["unet", "deeplabv3+", "upernet", "segformer"] = "unet",
+    decoder: Literal[
+        "unet", "unet++", "fpn", "deeplabv3+", "upernet", "segformer", "linear", "knn"
+    ] = "unet",
     classes: Path | None = None,
     column: str | None = None,
     within: Path | None = None,
@@ -23,8 +25,14 @@ def finetune(
     lr: float = 1e-3,
     encoder_lr_factor: float = 1.0,
     freeze_encoder: bool = False,
-    loss: Literal["ce", "focal", "dice"] = "ce",
+    layer_decay: float = 1.0,
+    loss: str = "ce",
+    class_weights: Literal["none", "sqrt", "inverse"] = "none",
     class_balanced: bool = True,
+    zoom: tuple[float, float] = (1.0, 1.0),
+    rotation: float = 0.0,
+    val_share: float = 0.0,
+    patience: int | None = None,
     num_workers: int = 0,
     accelerator: str = "auto",
     seed: int = 0,
@@ -40,12 +48,13 @@ def finetune(
         encoder_name: name in segmentation-models-pytorch, or tu- and a name of timm; where no
             pretrained encoder is given.
         imagenet: start the named encoder from ImageNet weights.
-        decoder: segmentation model.
+        decoder: segmentation model; linear is a linear probe of the frozen encoder, knn looks for
+            the most similar labelled ground and is not trained.
         classes: CSV file with the columns value, name, color; the classes of the labels if not
             given.
         column: column of a vector file that holds the class; chosen if not given.
-        within: file of blocks; training sees no pixel outside the part 'train', validation none
-            outside 'val'.
+        within: file of blocks; training sees no pixel outside the part 'train'; the weights kept
+            are those that are best in the part 'val', and no other part is looked at.
         bands: names of the bands to use, in this order; all if not given.
         patch_size: height and width of a patch in pixels, a multiple of 32.
         batch_size: patches a step.
@@ -53,8 +62,17 @@ def finetune(
         lr: greatest learning rate of AdamW.
         encoder_lr_factor: learning rate of the encoder, as a share of lr.
         freeze_encoder: keep the encoder as it is.
-        loss: cross-entropy (ce), focal or dice.
+        layer_decay: factor by which the learning rate falls from each stage of the encoder to the
+            one before it; 1 for none.
+        loss: cross-entropy (ce), focal, dice, or a mix such as ce+0.5*dice.
+        class_weights: weigh classes in the cross-entropy by the inverse of how often they are
+            labelled, or by its square root.
         class_balanced: draw patches by class, so that rare classes are seen as often as others.
+        zoom: least and greatest size of a pixel in training, in pixels of the scene.
+        rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
+        val_share: share of the labelled ground to hold out for validation, in blocks apart from
+            the training ground; where no blocks are given by within.
+        patience: validations, of ten in all, without a better one after which training ends.
         num_workers: reading processes; 0 reads in the main process.
         accelerator: auto, cpu, gpu or mps.
         seed: seed of weights, draws and augmentation.
@@ -90,8 +108,14 @@ def finetune(
         lr=lr,
         encoder_lr_factor=encoder_lr_factor,
         freeze_encoder=freeze_encoder,
+        layer_decay=layer_decay,
         loss=loss,
+        class_weights=class_weights,
         class_balanced=class_balanced,
+        zoom=zoom,
+        rotation=rotation,
+        val_share=val_share,
+        patience=patience,
         num_workers=num_workers,
         accelerator=accelerator,
         seed=seed,
@@ -105,7 +129,12 @@ def finetune(
         table.add_row(str(land_cover.value), land_cover.name, f"{pixels:,}")
     console = Console(soft_wrap=True, highlight=False)
     console.print(table)
-    console.print(f"loss   {result.history['loss'].tail(10).mean():.3f} (mean of the last steps)")
+    if len(result.history):
+        loss = result.history["loss"].tail(10).mean()
+        console.print(f"loss   {loss:.3f} (mean of the last steps)")
+    for name in ("weights", "validation_miou"):
+        if told := result.bundle.provenance.get(name):
+            console.print(f"{name.replace('_', ' '):<6} {told}", markup=False)
     console.print("model ", out, markup=False)
     console.print("curves", curves, markup=False)
     return out

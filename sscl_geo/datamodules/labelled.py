@@ -56,6 +56,8 @@ class LabelledDataModule(BaseDataModule):
         batch_size: patches in a batch.
         length: training patches in an epoch.
         class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
+        zoom: least and greatest size of a pixel in training, in pixels of the scene.
+        rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
         brightness: greatest shift in training, in standard deviations.
         contrast: greatest change of contrast in training, as a share.
         num_workers: reading processes.
@@ -77,6 +79,8 @@ class LabelledDataModule(BaseDataModule):
         batch_size: int = 16,
         length: int = 1600,
         class_balanced: bool = True,
+        zoom: tuple[float, float] = (1.0, 1.0),
+        rotation: float = 0.0,
         brightness: float = 0.1,
         contrast: float = 0.1,
         num_workers: int = 0,
@@ -118,7 +122,12 @@ class LabelledDataModule(BaseDataModule):
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
         self.train_aug = PatchAugmentation(
-            self.band_mean, self.band_std, brightness=h["brightness"], contrast=h["contrast"]
+            self.band_mean,
+            self.band_std,
+            zoom=h["zoom"],
+            rotation=h["rotation"],
+            brightness=h["brightness"],
+            contrast=h["contrast"],
         )
         self.aug = PatchAugmentation(
             self.band_mean, self.band_std, moves=False, brightness=0, contrast=0

@@ -1,4 +1,4 @@
-"""Showing images on other grids: one bilinear interpolation, in which only valid pixels count."""
+"""Showing images on other grids, bilinear among valid pixels, and class masks, nearest."""
 
 import functools
 
@@ -52,6 +52,29 @@ def interpolate(
     inside = weight >= samples * samples / 2
     values = total[:, :-1].div_(weight.clamp(min=samples * samples / 2))
     return values.masked_fill_(~inside, 0), inside[:, 0]
+
+
+def nearest(values: Tensor, new_to_old: Tensor, fill: float) -> Tensor:
+    """Show a batch of class masks on new grids of the same size, each pixel as it is nearest.
+
+    Args:
+        values: shape (B, height, width), of any type.
+        new_to_old: float64 of shape (B, 2, 3), as in :func:`interpolate`.
+        fill: value beyond the old grids.
+
+    Returns:
+        the same shape and type.
+    """
+    batch, height, width = values.shape
+    x = torch.arange(width, device=values.device, dtype=torch.float64) + 0.5
+    y = torch.arange(height, device=values.device, dtype=torch.float64) + 0.5
+    centres = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(1, -1, 2)
+    old = centres @ new_to_old[:, :, :2].mT + new_to_old[:, None, :, 2]
+    col, row = old.floor().long().unbind(dim=-1)
+    inside = (col >= 0) & (col < width) & (row >= 0) & (row < height)
+    at = row.clamp(0, height - 1) * width + col.clamp(0, width - 1)
+    found = values.reshape(batch, -1).gather(1, at)
+    return found.masked_fill(~inside, fill).reshape(values.shape)
 
 
 # Both work with numbers: a tensor of them would have to be sent to the device, for which the host

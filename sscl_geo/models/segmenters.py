@@ -1,19 +1,31 @@
 """Segmentation networks by name."""
 
+from typing import Literal
+
 import segmentation_models_pytorch as smp
 from torch import nn
 
 from sscl_geo.bundle import Bundle
 from sscl_geo.errors import BandError, BundleError, ConfigError
 from sscl_geo.models.encoders import build_encoder
+from sscl_geo.models.probe_networks import LinearProbe, NearestNeighbours
+
+Decoder = Literal["unet", "unet++", "fpn", "deeplabv3+", "upernet", "segformer", "linear", "knn"]
 
 SEGMENTERS: dict[str, type[nn.Module]] = {
     "unet": smp.Unet,
+    "unet++": smp.UnetPlusPlus,
+    "fpn": smp.FPN,
     "deeplabv3+": smp.DeepLabV3Plus,
     "upernet": smp.UPerNet,
     "segformer": smp.Segformer,
+    "linear": LinearProbe,
+    "knn": NearestNeighbours,
 }
-"""TorchGeo's names of the networks that keep their encoder under ``encoder``."""
+"""Networks that keep their encoder under ``encoder``; names that TorchGeo has are TorchGeo's."""
+
+FROZEN = ("linear", "knn")
+"""Those whose encoder is never trained."""
 
 
 def build_segmenter(decoder: str, encoder: str, in_channels: int, classes: int) -> nn.Module:

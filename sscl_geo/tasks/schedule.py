@@ -1,6 +1,7 @@
 """Optimiser groups and the learning-rate schedule that all tasks share."""
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Literal
 
@@ -29,10 +30,15 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
         module: whose trainable parameters to split.
         weight_decay: decay of the others.
     """
-    parameters = [p for p in module.parameters() if p.requires_grad]
+    return split_decayed(module.parameters(), weight_decay)
+
+
+def split_decayed(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups of the trainable ones of some parameters: those that are decayed, and the rest."""
+    trained = [p for p in parameters if p.requires_grad]
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
 
 

@@ -3,15 +3,19 @@
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torchgeo.tasks.segmentation import SemanticSegmentation
 
 from sscl_geo.bundle import load_bundle
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.models.segmenters import load_encoder
-from sscl_geo.tasks.schedule import optimizer_with_schedule, parameter_groups
+from sscl_geo.errors import ConfigError
+from sscl_geo.losses.segmentation import SegmentationLoss
+from sscl_geo.models.encoders import build_encoder
+from sscl_geo.models.segmenters import FROZEN, Decoder, build_segmenter, load_encoder
+from sscl_geo.tasks.layer_decay import encoder_stages, stage_factors
+from sscl_geo.tasks.schedule import optimizer_with_schedule, split_decayed
 
 Batch = dict[str, Tensor]
 
@@ -29,18 +33,25 @@ class Segmentation(SemanticSegmentation):
     Python and from ``torchgeo fit`` with ``class_path: sscl_geo.tasks.segmentation.Segmentation``.
 
     Args:
-        model: decoder.
+        model: a key of :data:`~sscl_geo.models.segmenters.SEGMENTERS`. ``"linear"`` and ``"knn"``
+            leave the encoder as it is; the latter is not trained but remembers, see
+            :class:`~sscl_geo.models.probe_networks.NearestNeighbours`.
         backbone: encoder, a name of segmentation-models-pytorch or (``tu-…``) timm.
         in_channels: number of bands.
         num_classes: number of classes.
         labels: names of the classes, for metrics.
         encoder_bundle: file of a pretrained encoder to start from.
-        weights: True for ImageNet weights; see TorchGeo. The bundle, if given, goes over them.
-        loss: ``"ce"`` (cross-entropy), ``"focal"`` or ``"dice"``.
+        weights: True for ImageNet weights, or what
+            :func:`~sscl_geo.models.encoders.build_encoder` takes. The bundle, if given, goes over
+            them.
+        loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as
+            ``"ce+0.5*dice"``; see :class:`~sscl_geo.losses.segmentation.SegmentationLoss`.
         class_weights: weight of each class in the cross-entropy.
         ignore_index: class index of pixels without a label.
         lr: greatest learning rate of AdamW.
         encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
+        layer_decay: factor by which the rate falls from each stage of the encoder to the one
+            before it (Clark et al., 2020); 1 for none.
         weight_decay: weight decay; none on biases and normalisation.
         warmup_steps: steps over which the learning rate rises, at most a quarter of all.
         freeze_backbone: keep the encoder as it is.
@@ -49,39 +60,46 @@ class Segmentation(SemanticSegmentation):
     Raises:
         BandError: if the bundle was trained on another number of bands.
         BundleError: if the file is no encoder's bundle or holds another encoder.
+        ConfigError: if the model or the loss is not known, or a factor is out of range.
     """
 
     ignore = ("weights", "encoder_bundle")
 
     def __init__(
         self,
-        model: Literal["unet", "deeplabv3+", "upernet", "segformer"] = "unet",
+        model: Decoder = "unet",
         backbone: str = "resnet18",
         in_channels: int = 3,
         num_classes: int = 2,
         labels: list[str] | None = None,
         encoder_bundle: str | None = None,
         weights: bool | str | None = None,
-        loss: Literal["ce", "focal", "dice"] = "ce",
+        loss: str = "ce",
         class_weights: list[float] | None = None,
         ignore_index: int = IGNORE_INDEX,
         lr: float = 1e-3,
         encoder_lr_factor: float = 1.0,
+        layer_decay: float = 1.0,
         weight_decay: float = 1e-2,
         warmup_steps: int = 20,
         freeze_backbone: bool = False,
         freeze_decoder: bool = False,
     ) -> None:
+        if not (0 < layer_decay <= 1 and encoder_lr_factor >= 0):
+            raise ConfigError(
+                f"layer_decay is {layer_decay} and encoder_lr_factor {encoder_lr_factor}; give a "
+                "decay above 0 and up to 1, and a factor of 0 or more."
+            )
         self.encoder_bundle = encoder_bundle
         super().__init__(
-            model=model,
+            model=model,  # ty: ignore[invalid-argument-type] - it knows a few of them
             backbone=backbone,
             weights=weights,
             in_channels=in_channels,
             task="multiclass",
             num_classes=num_classes,
             labels=labels,
-            loss=loss,
+            loss=loss,  # ty: ignore[invalid-argument-type] - as above
             class_weights=class_weights,
             ignore_index=ignore_index,
             lr=lr,
@@ -93,27 +111,47 @@ class Segmentation(SemanticSegmentation):
         """Build the network and put the pretrained encoder into it."""
         # LightningCLI keeps this class's options alone; TorchGeo's code asks for all of its own.
         self.hparams.update(_TORCHGEO_OPTIONS)
-        super().configure_models()
+        h = self.hparams
+        network: Any = build_segmenter(
+            h["model"], h["backbone"], h["in_channels"], h["num_classes"]
+        )
+        self.model = network
+        if self.weights:
+            weights = "imagenet" if self.weights is True else str(self.weights)
+            encoder = build_encoder(h["backbone"], h["in_channels"], weights)
+            network.encoder.load_state_dict(encoder.state_dict())
         if self.encoder_bundle is not None:
             bundle = load_bundle(self.encoder_bundle, kind="encoder")
-            load_encoder(self.model, bundle, self.hparams["in_channels"])
+            load_encoder(network, bundle, h["in_channels"])
+        if self.is_encoder_frozen:
+            network.encoder.requires_grad_(requires_grad=False)
+        if h["freeze_decoder"] and hasattr(network, "decoder"):
+            network.decoder.requires_grad_(requires_grad=False)
         self.train()
+
+    @property
+    def is_encoder_frozen(self) -> bool:
+        """True if the encoder is left as it is."""
+        return self.hparams["freeze_backbone"] or self.hparams["model"] in FROZEN
 
     def configure_losses(self) -> None:
         """Build the loss."""
-        super().configure_losses()
-        self.criterion = _LossOfLabelled(self.criterion, self.hparams["ignore_index"])
+        h = self.hparams
+        self.criterion = SegmentationLoss(h["loss"], h["ignore_index"], h["class_weights"])
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay by step, and a rate of its own for the encoder."""
         h = self.hparams
         encoder = self.model.encoder
-        groups = [
-            {**group, "lr": h["lr"] * h["encoder_lr_factor"]}
-            for group in parameter_groups(encoder, h["weight_decay"])
-        ]
-        rest = nn.ModuleList(m for name, m in self.model.named_children() if m is not encoder)
-        groups += parameter_groups(rest, h["weight_decay"])
+        stages = encoder_stages(encoder)
+        groups = []
+        factors = stage_factors(len(stages), h["layer_decay"])
+        for parameters, factor in zip(stages, factors, strict=True):
+            lr = h["lr"] * h["encoder_lr_factor"] * factor
+            groups += [{**g, "lr": lr} for g in split_decayed(parameters, h["weight_decay"])]
+        own = {id(parameter) for parameter in encoder.parameters()}
+        rest = [p for p in self.model.parameters() if id(p) not in own]
+        groups += split_decayed(rest, h["weight_decay"])
         total = int(self.trainer.estimated_stepping_batches)
         warmup = max(1, min(h["warmup_steps"], total // 4))
         return optimizer_with_schedule([g for g in groups if g["params"]], h["lr"], warmup, total)
@@ -121,7 +159,7 @@ class Segmentation(SemanticSegmentation):
     def train(self, mode: bool = True) -> "Segmentation":
         """Set training mode; a frozen encoder stays in evaluation mode."""
         super().train(mode)
-        if self.hparams["freeze_backbone"]:
+        if self.is_encoder_frozen:
             self.model.encoder.eval()
         return self
 
@@ -165,17 +203,3 @@ def _no_false_alarm() -> Generator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*was called before the ``update`` method.*")
         yield
-
-
-class _LossOfLabelled(nn.Module):
-    """A loss that is 0, with a gradient of 0, where no pixel has a label."""
-
-    def __init__(self, loss: nn.Module, ignore_index: int) -> None:
-        super().__init__()
-        self.loss = loss
-        self.ignore_index = ignore_index
-
-    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
-        if (mask != self.ignore_index).any():
-            return self.loss(logits, mask)
-        return logits.sum() * 0

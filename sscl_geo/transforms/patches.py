@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.geometry.interpolate import nearest
 from sscl_geo.transforms.geometric import RandomWarp
 from sscl_geo.transforms.normalize import Normalize
 
@@ -12,13 +14,16 @@ Batch = dict[str, Tensor]
 class PatchAugmentation(nn.Module):
     """Normalise patches; flip, turn and recolour them, image, mask and valid mask together.
 
-    Flips and quarter turns copy pixels, so that no label is ever interpolated. Pixels without data
-    stay without data and are 0.
+    Flips and quarter turns copy pixels. With zoom or rotation the image is interpolated once, and a
+    pixel gets the label of the old pixel that its centre lies in: no label is ever interpolated.
+    Pixels without data stay without data and are 0; ground beyond the old patch has no label.
 
     Args:
         mean: mean of each band, raw units.
         std: standard deviation of each band, raw units.
         moves: flip and turn by multiples of 90 degrees.
+        zoom: least and greatest size of the new pixels, in old pixels.
+        rotation: greatest rotation, in degrees.
         brightness: greatest shift of a patch, the same for all bands, in standard deviations.
         contrast: greatest change of a patch's contrast about the mean, as a share.
 
@@ -40,12 +45,14 @@ class PatchAugmentation(nn.Module):
         mean: tuple[float, ...],
         std: tuple[float, ...],
         moves: bool = True,
+        zoom: tuple[float, float] = (1.0, 1.0),
+        rotation: float = 0.0,
         brightness: float = 0.1,
         contrast: float = 0.1,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
-        self.warp = RandomWarp(flips=moves, quarter_turns=moves)
+        self.warp = RandomWarp(flips=moves, quarter_turns=moves, zoom=zoom, rotation=rotation)
         self.brightness = brightness
         self.contrast = contrast
 
@@ -60,12 +67,12 @@ class PatchAugmentation(nn.Module):
             the same keys; ``image`` float32 normalised.
         """
         image, valid, mask = batch["image"], batch["valid"], batch["mask"]
-        image = self.normalize(image, valid)
-        # The mask travels as one more band: class indices are exact in float32.
-        stacked = torch.cat([image, mask[:, None].to(image.dtype)], dim=1)
-        stacked, valid, _ = self.warp(stacked, valid)
-        image = self._recolor(stacked[:, :-1]) * valid[:, None]
-        return {**batch, "image": image, "valid": valid, "mask": stacked[:, -1].to(mask.dtype)}
+        image, shown, new_to_old = self.warp(self.normalize(image, valid), valid)
+        # What interpolation took the data of has no label either.
+        lost = nearest(valid, new_to_old, fill=False) & ~shown
+        mask = nearest(mask, new_to_old, IGNORE_INDEX).masked_fill(lost, IGNORE_INDEX)
+        image = self._recolor(image) * shown[:, None]
+        return {**batch, "image": image, "valid": shown, "mask": mask}
 
     def _recolor(self, image: Tensor) -> Tensor:
         shape = (len(image), 1, 1, 1)

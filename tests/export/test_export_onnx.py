@@ -28,6 +28,11 @@ def make_bundle(decoder="unet", encoder="resnet18", **changes):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 2)
+    for module in getattr(network, "segmentation_head", torch.nn.Identity()).modules():
+        if isinstance(module, torch.nn.Conv2d):  # so that classes differ clearly
+            torch.nn.init.normal_(module.weight, std=3 / module.weight[0].numel() ** 0.5)
+    if decoder == "knn":
+        network.remember(torch.rand(60, network.width), torch.arange(60) % 3)
     bundle = Bundle(
         kind="segmenter",
         encoder=encoder,
@@ -158,7 +163,15 @@ def test_an_unwritable_folder_is_one_sentence(bundle, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("decoder", "encoder"),
-    [("deeplabv3+", "resnet18"), ("upernet", "resnet18"), ("segformer", "mit_b0")],
+    [
+        ("unet++", "resnet18"),
+        ("fpn", "resnet18"),
+        ("deeplabv3+", "resnet18"),
+        ("upernet", "resnet18"),
+        ("segformer", "mit_b0"),
+        ("linear", "resnet18"),
+        ("knn", "resnet18"),
+    ],
 )
 def test_every_decoder_can_be_exported(tmp_path, tiles, decoder, encoder):
     bundle = make_bundle(decoder, encoder)

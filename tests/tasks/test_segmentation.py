@@ -5,7 +5,7 @@ from torch.utils.data import DataLoader
 from torchgeo.tasks import SemanticSegmentation
 
 from sscl_geo.bundle import Bundle, save_bundle
-from sscl_geo.errors import BandError, BundleError
+from sscl_geo.errors import BandError, BundleError, ConfigError
 from sscl_geo.models.segmenters import SEGMENTERS, build_segmenter
 from sscl_geo.tasks.segmentation import Segmentation
 
@@ -52,7 +52,7 @@ def fit(task, data):
     return trainer
 
 
-@pytest.mark.parametrize("model", SEGMENTERS)
+@pytest.mark.parametrize("model", ["unet", "deeplabv3+", "upernet", "segformer"])
 def test_the_network_is_the_one_of_torchgeo_and_of_the_predictor(model):
     names = [
         {name: value.shape for name, value in network.state_dict().items()}
@@ -143,3 +143,49 @@ def test_a_checkpoint_needs_no_bundle(encoder_path, tmp_path):
     again = Segmentation.load_from_checkpoint(tmp_path / "task.ckpt", weights_only=True)
     old, new = task.state_dict(), again.state_dict()
     assert all(torch.equal(old[name], new[name]) for name in old)
+
+
+@pytest.mark.parametrize("model", SEGMENTERS)
+def test_each_model_gives_logits_of_each_pixel_and_loads_an_encoder(model, encoder_path):
+    path, encoder = encoder_path
+    task = Segmentation(model, "resnet18", in_channels=3, num_classes=4, encoder_bundle=path)
+    assert task.eval()(torch.randn(1, 3, 64, 64)).shape == (1, 4, 64, 64)
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(task.model.encoder.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("model", sorted(set(SEGMENTERS) - {"knn"}))
+def test_each_model_learns(model):
+    torch.manual_seed(0)
+    task = Segmentation(model, "resnet18", in_channels=3, num_classes=3, lr=1e-2)
+    before = {name: p.clone() for name, p in task.model.named_parameters()}
+    fit(task, batches())
+    changed = {n for n, p in task.model.named_parameters() if not torch.equal(p, before[n])}
+    assert any(name.startswith("segmentation_head") for name in changed)
+    assert any(name.startswith("encoder") for name in changed) == (model != "linear")
+
+
+def test_rates_fall_from_stage_to_stage():
+    task = Segmentation(
+        "unet", "resnet18", in_channels=3, num_classes=3,
+        lr=1.0, encoder_lr_factor=0.5, layer_decay=0.1,
+    )  # fmt: skip
+    optimizer = fit(task, batches(1)).optimizers[0]
+    rate = {id(p): g["initial_lr"] for g in optimizer.param_groups for p in g["params"]}
+    encoder = task.model.encoder
+    expected = {
+        encoder.conv1: 0.5e-4, encoder.bn1: 0.5e-4, encoder.layer1: 0.5e-3,
+        encoder.layer2: 0.5e-2, encoder.layer3: 0.5e-1, encoder.layer4: 0.5,
+        task.model.decoder: 1.0, task.model.segmentation_head: 1.0,
+    }  # fmt: skip
+    for module, lr in expected.items():
+        assert all(rate[id(p)] == pytest.approx(lr) for p in module.parameters())
+    assert len(rate) == len(list(task.model.parameters()))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"layer_decay": 0}, {"layer_decay": 2}, {"encoder_lr_factor": -1}, {"loss": "l1"}]
+)
+def test_impossible_options_are_refused(wrong):
+    with pytest.raises(ConfigError):
+        Segmentation("unet", "resnet18", **wrong)
