@@ -204,7 +204,7 @@ def finetune(
             data,
             steps,
             "finetune",
-            options=TrainerOptions(accelerator=accelerator),
+            options=TrainerOptions(accelerator=accelerator, precision="32-true"),
             unit="patches",
             callbacks=[best],
         )

@@ -8,8 +8,11 @@ from lightning.pytorch import LightningDataModule, LightningModule
 
 from sscl_geo.errors import TrainingError
 
-_FREE = frozenset({"num_workers", "cache", "strict", "length"})
-"""Options that change how fast a training goes, or how far, but not what it learns."""
+_FREE = frozenset({"cache", "strict", "length"})
+"""Options that change how fast a training goes, or how far, but not what it learns.
+
+The order of pairs depends on ``num_workers``, so that is none of them.
+"""
 
 
 def check_same_run(

@@ -8,8 +8,9 @@ from lightning.pytorch import LightningModule
 from torch import nn
 
 from sscl_geo.errors import TrainingError
+from sscl_geo.native_precision import computes_bfloat16
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -21,20 +22,22 @@ class TrainerOptions:
         devices: processes on each node, one a device.
         nodes: machines.
         strategy: Lightning's name of how processes work together; ``ddp`` for several if ``auto``.
-        precision: of the network; losses are float32 always.
+        precision: of the network; losses are float32 always. ``auto`` is ``bf16-mixed`` where the
+            device computes it natively (GPUs since 2020, CPUs with AVX512-BF16, AMX or Arm's BF16),
+            else ``32-true``.
         accumulate: batches whose gradients are added up for one optimiser step.
         sync_bn: let batch normalisation see the batches of all GPUs together.
         compile: compile the encoders with ``torch.compile``.
 
     Raises:
-        TrainingError: if a number is below 1.
+        TrainingError: if a number is below 1, or float16 is asked of a CPU.
     """
 
     accelerator: str = "auto"
     devices: int = 1
     nodes: int = 1
     strategy: str = "auto"
-    precision: Precision = "32-true"
+    precision: Precision = "auto"
     accumulate: int = 1
     sync_bn: bool = True
     compile: bool = False
@@ -45,6 +48,24 @@ class TrainerOptions:
                 f"Training on {self.nodes} nodes of {self.devices} devices with {self.accumulate} "
                 "batches a step is impossible; give at least 1 of each."
             )
+        if self.precision == "16-mixed" and not self._on_gpu and self.accelerator != "mps":
+            raise TrainingError(
+                "The precision 16-mixed needs a GPU, and this training runs on the CPU; choose "
+                "auto, bf16-mixed or 32-true."
+            )
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+
+    @property
+    def chosen_precision(self) -> Precision:
+        """The precision, ``auto`` resolved for the device."""
+        if self.precision != "auto":
+            return self.precision
+        if self.accelerator == "mps" or not computes_bfloat16(on_gpu=self._on_gpu):
+            return "32-true"
+        return "bf16-mixed"
 
     @property
     def world_size(self) -> int:
@@ -53,16 +74,15 @@ class TrainerOptions:
 
     def for_lightning(self) -> dict[str, Any]:
         """These options as arguments of Lightning's ``Trainer``."""
-        on_gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return {
             "accelerator": self.accelerator,
             "devices": self.devices,
             "num_nodes": self.nodes,
             "strategy": self.strategy,
-            "precision": self.precision,
+            "precision": self.chosen_precision,
             "accumulate_grad_batches": self.accumulate,
             # PyTorch's SyncBatchNorm refuses the CPU.
-            "sync_batchnorm": self.sync_bn and on_gpu and self.world_size > 1,
+            "sync_batchnorm": self.sync_bn and self._on_gpu and self.world_size > 1,
         }
 
     def prepare(self, task: LightningModule) -> None:

@@ -114,6 +114,12 @@ def test_other_options_are_refused_by_name(scene: str, tmp_path) -> None:
         go(scene, tmp_path, method="simclr")
 
 
+def test_another_number_of_workers_is_refused_as_it_changes_the_order(scene: str, tmp_path) -> None:
+    go(scene, tmp_path, steps=1)
+    with pytest.raises(TrainingError, match="num_workers 0, not 1"):
+        go(scene, tmp_path, num_workers=1)
+
+
 def test_a_new_start_forgets_the_old_checkpoint(scene: str, tmp_path) -> None:
     go(scene, tmp_path, steps=1)
     broken(scene, tmp_path, at=0, every=1, resume=False, patch_size=64)

@@ -5,6 +5,7 @@ import torch
 
 from sscl_geo.errors import ConfigError, TrainingError
 from sscl_geo.loggers import build_loggers
+from sscl_geo.native_precision import _cpu_flags
 from sscl_geo.tasks.methods import build_task
 from sscl_geo.trainer_options import TrainerOptions
 
@@ -15,6 +16,7 @@ def test_batch_normalisation_is_not_synchronised_without_gpus() -> None:
 
 def test_batch_normalisation_is_synchronised_between_gpus(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
     assert TrainerOptions("gpu", devices=4).for_lightning()["sync_batchnorm"]
     assert TrainerOptions("auto", nodes=2).for_lightning()["sync_batchnorm"]
     assert not TrainerOptions("gpu").for_lightning()["sync_batchnorm"]
@@ -49,3 +51,44 @@ def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path) -> None:
     (logger,) = build_loggers(["tensorboard"], tmp_path, purge_after=7)
     assert logger.log_dir == str(tmp_path / "tensorboard")
     assert logger._kwargs["purge_step"] == 8
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [("fpu avx2", "32-true"), ("fpu avx512f avx512_bf16", "bf16-mixed"), ("", "32-true")],
+)
+def test_the_precision_is_what_the_cpu_computes_natively(flags, precision, monkeypatch) -> None:
+    monkeypatch.setattr("sscl_geo.native_precision._cpu_flags", lambda: frozenset(flags.split()))
+    assert TrainerOptions("cpu").for_lightning()["precision"] == precision
+    assert TrainerOptions("cpu", precision="32-true").for_lightning()["precision"] == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"),
+    [((7, 5), "32-true"), ((8, 0), "bf16-mixed"), ((9, 0), "bf16-mixed")],
+)
+def test_the_precision_is_what_the_gpu_computes_natively(
+    capability, precision, monkeypatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert TrainerOptions("gpu").for_lightning()["precision"] == precision
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("model name\t: x\nflags\t\t: fpu avx512_bf16\n", {"fpu", "avx512_bf16"}),
+        ("Features\t: asimd bf16\n", {"asimd", "bf16"}),
+        ("nothing\n", set()),
+    ],
+)
+def test_flags_are_read_from_linux(tmp_path, text, flags) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    assert _cpu_flags.__wrapped__(tmp_path / "cpuinfo") == flags
+    assert _cpu_flags.__wrapped__(tmp_path / "none") == set()
+
+
+def test_float16_on_a_cpu_is_refused() -> None:
+    with pytest.raises(TrainingError, match="needs a GPU"):
+        TrainerOptions("cpu", precision="16-mixed")

@@ -59,7 +59,7 @@ def finetuned_map(
         )
         for lr in lrs
     ]
-    best = max(results, key=lambda result: float(result.validation["mIoU"].max()))
+    best = max(results, key=lambda result: float(result.validation["AverageJaccardIndex"].max()))
     return _map(best.bundle, ground)
 
 

@@ -38,7 +38,7 @@ def pretrain(
     warmup_steps: int = 20,
     weight_decay: float = 1e-4,
     accumulate: int = 1,
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto",
     compile: bool = False,  # noqa: A002 - the name that PyTorch's users know
     sync_bn: bool = True,
     accelerator: str = "auto",
@@ -98,7 +98,8 @@ def pretrain(
         warmup_steps: steps over which the learning rate rises.
         weight_decay: weight decay; none on biases and normalisation.
         accumulate: batches whose gradients are added up for one step.
-        precision: bf16-mixed suits GPUs of 2020 and later, 16-mixed older ones.
+        precision: auto is bf16-mixed where the device computes it natively (GPUs since 2020, some
+            CPUs), else 32-true; 16-mixed suits older GPUs.
         compile: compile the encoder with PyTorch; pays after some hundred steps.
         sync_bn: let batch normalisation see the batches of all GPUs together.
         accelerator: auto, cpu, gpu or mps.

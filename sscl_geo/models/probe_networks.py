@@ -118,8 +118,11 @@ class NearestNeighbours(FrozenNetwork):
         return (weight[..., None] * classes).sum(dim=-2)
 
 
-def _take_size(network: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Make room for what a file holds: how much that is is known from the file alone."""
-    for name in ("references", "reference_classes"):
-        if (found := state_dict.get(prefix + name)) is not None:
-            setattr(network, name, torch.empty_like(found))
+def _take_size(
+    network: NearestNeighbours, state_dict: dict[str, Tensor], prefix: str, *_: Any
+) -> None:
+    """Make room for as many references as a file holds: their number is known from it alone."""
+    found = state_dict.get(f"{prefix}references")
+    if found is not None and found.ndim:
+        network.references = torch.zeros(len(found), network.width)
+        network.reference_classes = torch.zeros(len(found), dtype=torch.long)

@@ -16,7 +16,7 @@ def remember_cells(
 ) -> None:
     """Let a network remember labelled cells, as many of each class as there are up to a number.
 
-    A cell has the label of the pixel at its centre.
+    A cell has the label that most of its labelled pixels have, so that single pixels count too.
 
     Args:
         network: to be filled.
@@ -25,7 +25,7 @@ def remember_cells(
             batch's cells to all of them are held in memory at once.
 
     Raises:
-        TrainingError: if no cell has a label at its centre.
+        TrainingError: if no pixel has a label.
     """
     network.eval()
     device = next(network.encoder.parameters()).device
@@ -33,8 +33,7 @@ def remember_cells(
     counts = dict.fromkeys(features, 0)
     for batch in batches:
         cells = network.features(batch["image"].to(device))
-        cell = batch["mask"].shape[-1] // cells.shape[-1]
-        labels = batch["mask"].to(device)[:, cell // 2 :: cell, cell // 2 :: cell]
+        labels = _of_cells(batch["mask"].to(device), cells.shape[-1], network.classes)
         for k in labels[labels != IGNORE_INDEX].unique().tolist():
             rows = cells.movedim(1, -1)[labels == k][: most - counts[k]]
             features[k].append(rows)
@@ -44,8 +43,16 @@ def remember_cells(
     known = [rows for k in features for rows in features[k]]
     if not known:
         raise TrainingError(
-            "No labelled pixel lies at the centre of a feature cell, so there is nothing to "
-            "remember; give labels that cover more than single pixels, or another decoder."
+            "There is no labelled pixel to remember; give labels that lie on the scenes."
         )
     classes = torch.cat([torch.full((counts[k],), k, device=device) for k in features])
     network.remember(torch.cat(known), classes)
+
+
+def _of_cells(mask: Tensor, across: int, classes: int) -> Tensor:
+    """The most frequent class of each cell, IGNORE_INDEX where no pixel of it is labelled."""
+    cell = mask.shape[-1] // across
+    pixels = mask.unflatten(2, (-1, cell)).unflatten(1, (-1, cell)).transpose(2, 3).flatten(3)
+    counts = torch.stack([(pixels == k).sum(dim=-1) for k in range(classes)], dim=-1)
+    most, found = counts.max(dim=-1)
+    return found.masked_fill(most == 0, IGNORE_INDEX)

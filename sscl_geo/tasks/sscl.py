@@ -12,7 +12,7 @@ from sscl_geo.losses.info_nce import InfoNCELoss
 from sscl_geo.losses.objective import Objective, build_objective
 from sscl_geo.models.encoders import feature_channels
 from sscl_geo.models.heads import DecoderProjector, DenseProjector, Propagation, dense_mlp
-from sscl_geo.models.segmenters import build_segmenter
+from sscl_geo.models.segmenters import FROZEN, SEGMENTERS, build_segmenter
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.pair_views import PairViews, swap
 
@@ -57,7 +57,7 @@ class SSCCL(PairTask):
         cell_center: where in its rectangle of pixels a cell lies, see
             :func:`~sscl_geo.geometry.correspondences.correspondences`.
         decoder: train a decoder with the dense terms: a key of
-            :data:`~sscl_geo.models.segmenters.SEGMENTERS`; none if None.
+            :data:`~sscl_geo.models.segmenters.SEGMENTERS`, but for the probes; none if None.
         min_valid: least share of valid pixels for a cell to count, 0 to 1.
         options: those of :class:`~sscl_geo.tasks.pair_task.PairTask`.
 
@@ -94,6 +94,11 @@ class SSCCL(PairTask):
             )
         if dense_stride not in (2, 4, 8, 16, 32):
             raise ConfigError(f"dense_stride is {dense_stride}; choose 2, 4, 8, 16 or 32.")
+        if decoder in FROZEN:
+            raise ConfigError(
+                f"The decoder {decoder} has no decoder to train; choose another of "
+                f"{', '.join(name for name in SEGMENTERS if name not in FROZEN)}."
+            )
         if decoder is not None and max(spatial_weight, semantic_weight) == 0:
             raise ConfigError(
                 f"The decoder {decoder} is trained by the dense terms, but their weights are 0; "

@@ -1,5 +1,7 @@
 """Augmentation of labelled patches, whole batches on the device."""
 
+from math import ceil
+
 import torch
 from torch import Tensor, nn
 
@@ -53,6 +55,7 @@ class PatchAugmentation(nn.Module):
         super().__init__()
         self.normalize = Normalize(mean, std)
         self.warp = RandomWarp(flips=moves, quarter_turns=moves, zoom=zoom, rotation=rotation)
+        self.samples = max(1, ceil(zoom[1] - 1e-9))
         self.brightness = brightness
         self.contrast = contrast
 
@@ -67,7 +70,9 @@ class PatchAugmentation(nn.Module):
             the same keys; ``image`` float32 normalised.
         """
         image, valid, mask = batch["image"], batch["valid"], batch["mask"]
-        image, shown, new_to_old = self.warp(self.normalize(image, valid), valid)
+        image, shown, new_to_old = self.warp(
+            self.normalize(image, valid), valid, samples=self.samples
+        )
         # What interpolation took the data of has no label either.
         lost = nearest(valid, new_to_old, fill=False) & ~shown
         mask = nearest(mask, new_to_old, IGNORE_INDEX).masked_fill(lost, IGNORE_INDEX)

@@ -59,7 +59,7 @@ def test_a_batch_without_labels_gives_zero_and_a_gradient_of_zero(sample):
     assert not logits.grad.any()
 
 
-@pytest.mark.parametrize("mix", ["", "l1", "ce+ce", "ce-dice", "2ce", "ce+", "-1*ce"])
+@pytest.mark.parametrize("mix", ["", "l1", "ce+ce", "ce-dice", "2ce", "ce+", "-1*ce", "0*ce"])
 def test_mixes_that_cannot_be_read_are_refused(mix):
     with pytest.raises(ConfigError, match="cannot be read"):
         parse_mix(mix)

@@ -50,10 +50,10 @@ def test_what_is_remembered_is_in_the_state_dict(neighbours):
     torch.testing.assert_close(other(image), neighbours(image))
 
 
-def test_cells_are_remembered_with_the_label_at_their_centre(neighbours):
+def test_cells_are_remembered_with_the_label_that_most_of_their_pixels_have(neighbours):
     image = torch.randn(2, 2, 32, 32)
     mask = torch.full((2, 32, 32), 255)
-    mask[0, 2, 6], mask[1, 30, 2], mask[0, 0, 0] = 1, 2, 0
+    mask[0, 3, 7], mask[1, 28:30, 2], mask[1, 31, 3] = 1, 2, 0
     remember_cells(neighbours, [{"image": image, "mask": mask}])
     with torch.no_grad():
         cells = F.normalize(neighbours.features(image), dim=1)
@@ -69,7 +69,14 @@ def test_no_class_is_remembered_more_often_than_asked(neighbours):
     assert torch.bincount(neighbours.reference_classes).tolist() == [40, 0, 40]
 
 
-def test_labels_between_the_centres_are_nothing_to_remember(neighbours):
+def test_nothing_to_remember_is_a_sentence(neighbours):
     batch = {"image": torch.randn(1, 2, 32, 32), "mask": torch.full((1, 32, 32), 255)}
-    with pytest.raises(TrainingError, match="nothing to remember"):
+    with pytest.raises(TrainingError, match="no labelled pixel"):
         remember_cells(neighbours, [batch])
+
+
+def test_references_of_another_width_are_not_loaded(neighbours):
+    state = neighbours.state_dict()
+    state["references"] = torch.zeros(5, 3)
+    with pytest.raises(RuntimeError, match="references"):
+        neighbours.load_state_dict(state)

@@ -154,3 +154,8 @@ def test_its_encoder_loads_into_torchgeos_segmentation() -> None:
 def test_impossible_options_are_refused(options: dict) -> None:
     with pytest.raises(ConfigError):
         SSCCL(**SMALL | options)
+
+
+def test_a_probe_is_no_decoder_to_train() -> None:
+    with pytest.raises(ConfigError, match="no decoder to train"):
+        SSCCL("resnet18", in_channels=2, decoder="linear")
