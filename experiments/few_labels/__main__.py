@@ -66,7 +66,7 @@ def main() -> None:
         config = replace(config, scenes=tuple(scenes))
     if not options.summary:
         _run(config, options)
-    _sum_up(options.work, options.config, options.out)
+    _sum_up(config, options.work, options.config, options.out)
 
 
 def _run(config: StudyConfig, options: argparse.Namespace) -> None:
@@ -189,13 +189,16 @@ def _finetune(row: Row, ground: Ground, config: StudyConfig, work: Path) -> list
     return figures
 
 
-def _sum_up(work: Path, config: Path, out: Path) -> None:
+def _sum_up(config: StudyConfig, work: Path, path: Path, out: Path) -> None:
     """Write the figures, their summary, the differences and the picture."""
     figures = read_units(work)
+    if not figures.empty:  # the folder may hold more than this config asks for
+        asked = {scene.name for scene in config.scenes}
+        figures = figures[figures["label_share"].isin(config.shares) & figures["scene"].isin(asked)]
     if figures.empty:
         raise ConfigError(f"There are no figures in {work} to sum up; run the study first.")
     ensure_folder(out)
-    command = f"python -m experiments.few_labels {config.name}"
+    command = f"python -m experiments.few_labels {path.name}"
     told = {"command": command, "versions": describe_versions(), "machine": describe_machine()}
     written = {
         "few_labels.csv": figures.assign(**told),
