@@ -6,18 +6,32 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.geometry.pair_index import Window
-from sscl_geo.io.reading import RawPatch
+
+
+class CellPixels(NamedTuple):
+    """Pixels that views are cut from.
+
+    Attributes:
+        pixels: shape (bands, height, width), in the type of the file; anything where not valid.
+        valid: bool of shape (height, width); True where every band has data.
+        complete: True if all of them are known to be valid.
+    """
+
+    pixels: NDArray[np.generic]
+    valid: NDArray[np.bool_]
+    complete: bool
 
 
 @dataclass(eq=False)
 class _Cell:
-    patch: RawPatch
+    patch: CellPixels
     memory: NDArray[np.uint8]
     users: int
 
@@ -42,7 +56,7 @@ class DecodedCells:
         return cell in self._cells
 
     @contextmanager
-    def open(self, scene: int, window: Window) -> Generator[RawPatch]:
+    def open(self, scene: int, window: Window) -> Generator[CellPixels]:
         """A cell's pixels and mask, decoded now if need be, to be used within the block only.
 
         Raises:
@@ -84,4 +98,5 @@ class DecodedCells:
         if memory is None or memory.nbytes < size:
             memory = np.empty(size, np.uint8)
         out = memory[:size].view(dtype).reshape(shape)
-        return _Cell(self._scenes.read_raw(scene, *window, out=out), memory, users=1)
+        pixels, valid = self._scenes.read_raw(scene, *window, out=out)
+        return _Cell(CellPixels(pixels, valid, bool(valid.all())), memory, users=1)

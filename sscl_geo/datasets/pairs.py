@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from torch.utils.data import Dataset, get_worker_info
 from torchgeo.datasets.utils import Sample
 
 from sscl_geo.datasets.batch_memory import BatchMemory
-from sscl_geo.datasets.cells import DecodedCells
+from sscl_geo.datasets.cells import CellPixels, DecodedCells
 from sscl_geo.datasets.pair_batch import PairBatch
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.datasets.shared_batches import Layout, SharedBatches
@@ -26,7 +27,6 @@ from sscl_geo.geometry.affine import compose, invert, matrix_from_affine
 from sscl_geo.geometry.pair_index import PairIndex, Window
 from sscl_geo.geometry.resample import is_window, resample_into
 from sscl_geo.io.decoded_cache import DecodedCache
-from sscl_geo.io.reading import RawPatch
 
 _WINDOW_STEP: Final = 16
 """Pixels; sides of windows are rounded up to a multiple of it."""
@@ -84,7 +84,7 @@ class PairDataset(Dataset[Sample]):
         self._cells = DecodedCells(self.scenes)
         self._memory = BatchMemory()
         self._shared = SharedBatches()
-        self._mapped: dict[int, RawPatch] = {}
+        self._mapped: dict[int, CellPixels] = {}
         self._mapping = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._process = -1
@@ -144,7 +144,10 @@ class PairDataset(Dataset[Sample]):
         for place, index in enumerate(indexes):
             places.setdefault((index.scenes, index.cells), []).append(place)
         image, valid = batch["image"].numpy(), batch["valid"].numpy()
-        read = partial(self._read_places, indexes, to_scene, image, valid)
+        to_cell = to_scene.copy()
+        if self.cache is None:
+            to_cell[..., 2] -= np.array([index.cells for index in indexes])[..., 1::-1]
+        read = partial(self._read_places, indexes, to_cell, image, valid)
         # What must be decoded first: the rest is quick, and keeps all threads busy to the end.
         groups = sorted(places.values(), key=lambda group: self._is_decoded(indexes[group[0]]))
         failures = [failure for failure in self._each(read, groups) if failure]
@@ -187,7 +190,7 @@ class PairDataset(Dataset[Sample]):
     def _read_places(
         self,
         indexes: Sequence[PairIndex],
-        to_scene: NDArray[np.float64],
+        to_cell: NDArray[np.float64],
         image: NDArray[Any],
         valid: NDArray[np.bool_],
         places: list[int],
@@ -197,12 +200,14 @@ class PairDataset(Dataset[Sample]):
         for scene, cell in dict(zip(first.scenes, first.cells, strict=True)).items():
             views = [view for view, number in enumerate(first.scenes) if number == scene]
             try:
-                with self._open(scene, cell) as (patch, row, col):
-                    to_patch = to_scene[np.ix_(places, views)]
-                    to_patch[..., 2] -= [col, row]
-                    targets = [(place, view) for place in places for view in views]
-                    for at, matrix in zip(targets, to_patch.reshape(-1, 2, 3), strict=True):
-                        resample_into(image[at], valid[at], patch.pixels, patch.valid, matrix)
+                with self._open(scene, cell) as (pixels, mask, complete):
+                    resample_into(
+                        [(image[at], valid[at]) for at in product(places, views)],
+                        pixels,
+                        mask,
+                        to_cell[places][:, views].reshape(-1, 2, 3),
+                        complete=complete,
+                    )
             except SceneError as error:
                 return _Failure(places, scene, error)
         return None
@@ -212,16 +217,17 @@ class PairDataset(Dataset[Sample]):
         return self.cache is not None or all(cell in self._cells for cell in cells)
 
     @contextmanager
-    def _open(self, scene: int, cell: Window) -> Generator[tuple[RawPatch, int, int]]:
-        """A patch that holds a cell, and the (row, col) of its first pixel in the scene."""
+    def _open(self, scene: int, cell: Window) -> Generator[CellPixels]:
+        """The pixels of a cell or, with a cache, of its whole scene."""
         if self.cache is None:
             with self._cells.open(scene, cell) as patch:
-                yield patch, cell[0], cell[1]
+                yield patch
             return
         with self._mapping:
             if scene not in self._mapped:
-                self._mapped[scene] = self.cache.open(self.scenes.reader(scene))
-        yield self._mapped[scene], 0, 0
+                whole = self.cache.open(self.scenes.reader(scene))
+                self._mapped[scene] = CellPixels(*whole, complete=False)
+        yield self._mapped[scene]
 
     def _describe(self, indexes: Sequence[PairIndex], to_scene: NDArray[np.float64]) -> Sample:
         scenes = np.array([index.scenes for index in indexes])

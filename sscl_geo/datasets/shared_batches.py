@@ -35,8 +35,15 @@ class SharedBatch(dict[str, Any]):
         self.layout = layout
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Cross to another process: the block by reference, all else by value."""
-        others = {name: value for name, value in self.items() if name not in self.layout}
+        """Cross to another process: the block by reference, all else by value.
+
+        Small tensors too: each that went by reference would be a file handed over a socket.
+        """
+        others = {
+            name: value.numpy() if isinstance(value, Tensor) else value
+            for name, value in self.items()
+            if name not in self.layout
+        }
         return _receive, (self.block, self.layout, others)
 
 
@@ -71,7 +78,11 @@ def _receive(block: Tensor, layout: Layout, others: Sample) -> Sample:
     # Every tensor holds on to this array, and it to the block.
     memory = block.numpy()
     weakref.finalize(memory, block[-1:].zero_).atexit = False
-    return {**_tensors(memory, layout), **others}
+    small = {
+        name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for name, value in others.items()
+    }
+    return {**_tensors(memory, layout), **small}
 
 
 def _tensors(memory: np.ndarray[Any, np.dtype[np.uint8]], layout: Layout) -> Sample:

@@ -1,7 +1,8 @@
 """Reading windows of a scene, with a true mask of where there is data."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import rasterio
@@ -180,18 +181,30 @@ def _read_bands(
 
 def _has_data(pixels: NDArray[np.generic], nodata: Sequence[float | None]) -> NDArray[np.bool_]:
     valid = np.ones(pixels.shape[1:], dtype=bool)
+    known = None
     for band, value in zip(pixels, nodata, strict=True):
-        if band.dtype.kind == "f":
-            valid &= np.isfinite(band)
-        if value is not None and _occurs(value, band.dtype):
-            # Compared in the band's own type: -3.4e38 as float64 differs from its float32.
-            valid &= band != np.asarray(value).astype(band.dtype)
+        missing = _missing(value, band.dtype)
+        # Most windows have data everywhere: extremes say so several times faster than a mask.
+        if band.dtype.kind == "f" and not np.isfinite([band.min(), band.max()]).all():
+            known = np.isfinite(band, out=known)
+            valid &= known
+        # NaN compares as neither.
+        if missing is not None and not (band.min() > missing or band.max() < missing):
+            known = np.not_equal(band, missing, out=known)
+            valid &= known
     return valid
 
 
-def _occurs(value: float, dtype: np.dtype[np.generic]) -> bool:
-    """True if pixels of a type can have a nodata value: -9999 on uint8 marks nothing."""
+@lru_cache
+def _missing(nodata: float | None, dtype: np.dtype[np.generic]) -> Any:
+    """A nodata value in the pixels' own type: -3.4e38 as float64 differs from its float32.
+
+    None if no pixel of the type can have it: -9999 on uint8 marks nothing.
+    """
+    if nodata is None:
+        return None
     if dtype.kind == "f":
-        return not np.isnan(value)
+        return None if np.isnan(nodata) else np.asarray(nodata).astype(dtype)
     limits = np.iinfo(dtype.name)
-    return float(value).is_integer() and limits.min <= value <= limits.max
+    occurs = float(nodata).is_integer() and limits.min <= nodata <= limits.max
+    return np.asarray(nodata).astype(dtype) if occurs else None

@@ -67,3 +67,11 @@ def test_only_a_few_blocks_are_kept() -> None:
     for _ in range(10):
         Crossing(batches.empty(large))
     assert len(batches._blocks) <= 4
+
+
+def test_small_tensors_cross_by_value() -> None:
+    """Each that went by reference would be a file of its own, handed over a socket."""
+    batch = SharedBatches().empty(LAYOUT)
+    batch["scene"] = torch.arange(3)
+    _, (_, _, others) = batch.__reduce__()
+    assert {name: type(value) for name, value in others.items()} == {"scene": np.ndarray}

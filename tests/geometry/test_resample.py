@@ -1,13 +1,14 @@
 """Resampling a patch onto a view, followed by painted coordinates."""
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sscl_geo.geometry.affine import compose, scaling, translation
-from sscl_geo.geometry.resample import is_window, resample
+from sscl_geo.geometry.resample import is_window, resample, resample_into
 
 
 def painted(height: int, width: int) -> np.ndarray:
@@ -79,3 +80,22 @@ def test_values_of_invalid_pixels_do_not_bleed() -> None:
 def test_pixels_beyond_the_patch_are_invalid() -> None:
     _, valid = resample(painted(8, 8), np.ones((8, 8), bool), translation(-4, 0), (8, 8))
     np.testing.assert_array_equal(valid, np.broadcast_to(np.arange(8) >= 4, (8, 8)))
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("zoom", [1.0, 1.3])
+def test_many_views_of_a_patch_are_each_what_one_is(complete: bool, zoom: float) -> None:
+    rng = np.random.default_rng(0)
+    pixels, valid = rng.integers(1, 99, (2, 30, 30), np.uint16), np.ones((30, 30), bool)
+    if not complete:
+        valid[10:14, 5:25] = False
+    # Some reach beyond the patch.
+    matrices = np.stack(
+        [compose(translation(*rng.integers(-4, 25, 2)), scaling(zoom, zoom)) for _ in range(12)]
+    )
+    views = [(np.full((2, 8, 8), 7, np.float32), np.ones((8, 8), bool)) for _ in matrices]
+    resample_into(views, pixels, valid, matrices, complete=complete)
+    for (image, there), matrix in zip(views, matrices, strict=True):
+        wanted, known = resample(pixels, valid, matrix, (8, 8))
+        np.testing.assert_array_equal(image, wanted)
+        np.testing.assert_array_equal(there, known)

@@ -155,3 +155,22 @@ def test_a_nodata_value_that_the_type_cannot_hold_marks_nothing(make_scene) -> N
     path = make_scene(array)
     scene = replace(open_scene(path), nodata=(-9999.0,) * 3)
     assert SceneReader(scene).read(0, 0, 17, 23).valid.all()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+@pytest.mark.parametrize("nodata", [-5, 0, 3, 9, 40])
+def test_nodata_is_found_wherever_it_lies_among_the_values(make_scene, dtype: str, nodata) -> None:
+    """Below them, the least, amid, the greatest, above."""
+    pixels = np.random.default_rng(0).integers(0, 10, (2, 20, 30)).astype(dtype)
+    nodata = abs(nodata) if dtype == "uint16" else nodata
+    with SceneReader(open_scene(make_scene(pixels, nodata=nodata))) as reader:
+        valid = reader.read_raw(0, 0, 20, 30).valid
+    np.testing.assert_array_equal(valid, (pixels != nodata).all(axis=0))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_one_pixel_that_is_no_number_is_not_valid(make_scene, value: float) -> None:
+    pixels = np.ones((2, 20, 30), np.float32)
+    pixels[1, 3, 4] = value
+    with SceneReader(open_scene(make_scene(pixels))) as reader:
+        assert np.argwhere(~reader.read_raw(0, 0, 20, 30).valid).tolist() == [[3, 4]]
