@@ -3,8 +3,7 @@
 import os
 import threading
 import warnings
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
@@ -20,6 +19,7 @@ from torchgeo.datasets.utils import Sample
 from sscl_geo.datasets.batch_memory import BatchMemory
 from sscl_geo.datasets.cells import CellPixels, DecodedCells
 from sscl_geo.datasets.pair_batch import PairBatch
+from sscl_geo.datasets.reading_threads import ReadingThreads
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.datasets.shared_batches import Layout, SharedBatches
 from sscl_geo.errors import SceneError, SkippedPlaceWarning
@@ -86,13 +86,12 @@ class PairDataset(Dataset[Sample]):
         self._shared = SharedBatches()
         self._mapped: dict[int, CellPixels] = {}
         self._mapping = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
-        self._process = -1
+        self._threads = ReadingThreads()
 
     def __getstate__(self) -> dict[str, object]:
         # Threads cannot be pickled, and a mapped file would be with all its bytes.
         state = self.__dict__.copy()
-        for name in ("_cells", "_memory", "_shared", "_mapped", "_mapping", "_pool"):
+        for name in ("_cells", "_memory", "_shared", "_mapped", "_mapping", "_threads"):
             del state[name]
         return state
 
@@ -150,7 +149,8 @@ class PairDataset(Dataset[Sample]):
         read = partial(self._read_places, indexes, to_cell, image, valid)
         # What must be decoded first: the rest is quick, and keeps all threads busy to the end.
         groups = sorted(places.values(), key=lambda group: self._is_decoded(indexes[group[0]]))
-        failures = [failure for failure in self._each(read, groups) if failure]
+        threads = self.threads if self.threads is not None else _default_threads()
+        failures = [failure for failure in self._threads.map(read, groups, threads) if failure]
         ended = {key for i in indexes if i.ends for key in zip(i.scenes, i.cells, strict=True)}
         self._cells.trim(indexes[0].keep, ended)
         batch |= self._describe(indexes, to_scene)
@@ -173,19 +173,6 @@ class PairDataset(Dataset[Sample]):
         if get_worker_info() is not None:
             return self._shared.empty(layout)
         return {key: torch.from_numpy(self._memory.empty(*of)) for key, of in layout.items()}
-
-    def _each(
-        self, read: Callable[[list[int]], "_Failure | None"], groups: Collection[list[int]]
-    ) -> Iterable["_Failure | None"]:
-        """Read groups of places, in threads if there are several of both."""
-        threads = self.threads if self.threads is not None else _default_threads()
-        if min(threads, len(groups)) < 2:
-            return map(read, groups)
-        if self._pool is None or self._process != os.getpid():
-            # A forked process inherits the pool, but not its threads.
-            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
-            self._process = os.getpid()
-        return self._pool.map(read, groups)
 
     def _read_places(
         self,
