@@ -8,6 +8,7 @@ import rasterio.errors
 from odc.geo.crs import CRS
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io.tiff_size import declared_size
 
 
 def usable_crs(path: str, source: rasterio.DatasetReader) -> CRS:
@@ -38,21 +39,14 @@ def usable_crs(path: str, source: rasterio.DatasetReader) -> CRS:
 
 
 def is_truncated(path: str, source: rasterio.DatasetReader) -> bool:
-    """True if the last row of blocks of a local TIFF lies beyond the end of the file.
+    """True if a block of a local TIFF, of its overviews or its mask lies beyond the file's end.
 
-    The blocks of an image that was written or fetched in part are missing from its end; to look at
-    all of them would cost seconds for large scenes.
+    Blocks need not lie in the order of their rows, so all of them count.
+
+    Args:
+        path: its name.
+        source: the open raster.
     """
     if source.driver not in {"GTiff", "COG"} or not Path(path).is_file():
         return False
-    size = Path(path).stat().st_size
-    height, width = source.block_shapes[0]
-    last = -(-source.height // height) - 1
-    for col in range(-(-source.width // width)):
-        for band in (1, source.count):
-            offset = source.get_tag_item(f"BLOCK_OFFSET_{col}_{last}", "TIFF", band)
-            length = source.get_tag_item(f"BLOCK_SIZE_{col}_{last}", "TIFF", band)
-            # No offset: a block of a sparse file that was never written.
-            if offset and length and int(offset) + int(length) > size:
-                return True
-    return False
+    return declared_size(Path(path)) > Path(path).stat().st_size
