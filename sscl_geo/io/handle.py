@@ -6,7 +6,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from sscl_geo.errors import SceneError
-from sscl_geo.io.remote import remote_env
+from sscl_geo.io.remote import opening_env
 
 
 class RasterHandle:
@@ -38,7 +38,7 @@ class RasterHandle:
         if self._dataset is None or self._process != os.getpid():
             try:
                 # sharing=False: GDAL would otherwise hand the same handle to another thread.
-                with remote_env(self.source):
+                with opening_env(self.source):
                     self._dataset = rasterio.open(self.source, sharing=False)
             except RasterioIOError as error:
                 message = str(error).replace(self.source, self.label)

@@ -1,6 +1,7 @@
 """How GDAL is to read files that lie on a server."""
 
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import rasterio
@@ -19,6 +20,7 @@ _OPTIONS = {
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
     "GDAL_HTTP_LOW_SPEED_TIME": "60",
 }
+_LOCAL_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
 _LOCAL = "file://"
 _VIRTUAL_SYSTEMS = {
     "http://": "/vsicurl/",
@@ -62,11 +64,26 @@ def remote_env(path: str) -> AbstractContextManager[object]:
     Args:
         path: file name, URL or any name that GDAL opens.
     """
-    if not is_remote(path):
-        return nullcontext()
+    return _unless_set(_OPTIONS) if is_remote(path) else nullcontext()
+
+
+def opening_env(path: str) -> AbstractContextManager[object]:
+    """GDAL's options for opening a path: those of :func:`remote_env`, and one for local files.
+
+    GDAL lists the folder of each file that it opens, to see which side-cars there are. In a folder
+    of thousands of scenes that takes longer than all else; asked for by name they are found as
+    well.
+
+    Args:
+        path: file name, URL or any name that GDAL opens.
+    """
+    return _unless_set(_OPTIONS if is_remote(path) else _LOCAL_OPTIONS)
+
+
+def _unless_set(options: Mapping[str, str]) -> rasterio.Env:
     present = rasterio.env.getenv() if rasterio.env.hasenv() else {}
     return rasterio.Env(
-        **{k: v for k, v in _OPTIONS.items() if k not in os.environ and k not in present}
+        **{k: v for k, v in options.items() if k not in os.environ and k not in present}
     )
 
 

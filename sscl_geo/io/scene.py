@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from sscl_geo.errors import SceneError
 from sscl_geo.io.cloud_mask import CloudMask, CloudMaskBand
 from sscl_geo.io.dates import DatePattern, date_in_name, parse_utc
-from sscl_geo.io.remote import is_remote, remote_env, without_query
+from sscl_geo.io.remote import is_remote, opening_env, without_query
 from sscl_geo.io.soundness import is_truncated, usable_crs
 
 
@@ -141,7 +141,7 @@ def _opened(path: str, vrt: str | None = None) -> Generator[rasterio.DatasetRead
     """Open a raster, with every refusal as one sentence."""
     name = without_query(path)
     try:
-        with warnings.catch_warnings(), remote_env(vrt or path):
+        with warnings.catch_warnings(), opening_env(vrt or path):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(vrt or path) as source:
                 yield source
@@ -222,9 +222,12 @@ def _date(
 ) -> datetime | None:
     if pattern is not None:
         return pattern.find(path)
+    named = date_in_name(path)
+    if named is not None:
+        return named
     # GDAL's common metadata of satellite products; always UTC.
     acquired = source.tags(ns="IMAGERY").get("ACQUISITIONDATETIME", "")
-    return date_in_name(path) or parse_utc(acquired, "%Y-%m-%d %H:%M:%S")
+    return parse_utc(acquired, "%Y-%m-%d %H:%M:%S")
 
 
 def _with_clouds(

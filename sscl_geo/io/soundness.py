@@ -49,4 +49,5 @@ def is_truncated(path: str, source: rasterio.DatasetReader) -> bool:
     """
     if source.driver not in {"GTiff", "COG"} or not Path(path).is_file():
         return False
-    return declared_size(Path(path)) > Path(path).stat().st_size
+    size = Path(path).stat().st_size
+    return declared_size(Path(path), size) > size

@@ -1,5 +1,6 @@
 """How long a TIFF must be for all that its directories speak of."""
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -14,20 +15,28 @@ _TYPES: Final = {3: "u2", 4: "u4", 16: "u8"}
 
 
 class _Layout(NamedTuple):
-    """Byte order, and the types of what a classic TIFF and a BigTIFF write differently."""
+    """Formats, as :mod:`struct` has them, of what a classic TIFF and a BigTIFF write differently.
+
+    Attributes:
+        order: byte order.
+        number: an offset in the file.
+        head: number of the entries of a directory.
+        entry: tag, type, number of values, and the values or where they lie.
+    """
 
     order: str
     number: str
-    entries: str
+    head: str
+    entry: str
 
 
 class _Entry(NamedTuple):
-    dtype: np.dtype[np.generic]
+    dtype: str
     count: int
     inline: bytes
 
 
-def declared_size(path: Path) -> int:
+def declared_size(path: Path, size: int) -> int:
     """Least size in bytes of a TIFF that holds all blocks of its images, overviews and masks.
 
     Only directories and the tables of blocks in them are read: a millisecond for a scene of
@@ -36,11 +45,11 @@ def declared_size(path: Path) -> int:
 
     Args:
         path: a local TIFF that GDAL can open.
+        size: of the file, in bytes.
 
     Returns:
         the size; one more than the file has if a directory itself is cut off.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
         try:
             return _end_of_blocks(file, size)
@@ -50,10 +59,11 @@ def declared_size(path: Path) -> int:
 
 def _end_of_blocks(file: BinaryIO, size: int) -> int:
     order = ">" if _read(file, 0, 2) == b"MM" else "<"
-    big = _number(_read(file, 2, 2), order + "u2") == 43
-    layout = _Layout(order, "u8", "u8") if big else _Layout(order, "u4", "u2")
-    width = np.dtype(layout.number).itemsize
-    ahead = _number(_read(file, width, width), order + layout.number)
+    (magic,) = struct.unpack(f"{order}H", _read(file, 2, 2))
+    kinds = ("Q", "Q", "HHQ8s") if magic == 43 else ("I", "H", "HHI4s")
+    layout = _Layout(order, *(order + kind for kind in kinds))
+    width = struct.calcsize(layout.number)
+    (ahead,) = struct.unpack(layout.number, _read(file, width, width))
     seen: set[int] = set()
     end = 0
     while ahead and ahead not in seen:
@@ -65,42 +75,31 @@ def _end_of_blocks(file: BinaryIO, size: int) -> int:
                     _values(file, size, entries[tag], layout) for tag in (offsets_tag, counts_tag)
                 )
                 # A block without length was never written: a sparse file.
-                written = lengths > 0
-                end = max(end, int((starts + lengths)[written].max(initial=0)))
+                end = max(end, int((starts + lengths)[lengths > 0].max(initial=0)))
     return end
 
 
 def _directory(file: BinaryIO, at: int, layout: _Layout) -> tuple[Mapping[int, _Entry], int]:
     """Entries by tag, and where the next directory lies (0 after the last)."""
-    order, number, head = layout
-    count_type, number_type = np.dtype(order + head), np.dtype(order + number)
-    count = _number(_read(file, at, count_type.itemsize), count_type.str)
-    of_entry = np.dtype(
-        [
-            ("tag", order + "u2"),
-            ("type", order + "u2"),
-            ("count", number_type),
-            ("value", f"V{number_type.itemsize}"),
-        ]
-    )
-    at += count_type.itemsize
-    table = np.frombuffer(_read(file, at, count * of_entry.itemsize), of_entry)
-    wanted = {tag for pair in _BLOCKS for tag in pair}
+    head, of_entry = struct.calcsize(layout.head), struct.calcsize(layout.entry)
+    (count,) = struct.unpack(layout.head, _read(file, at, head))
+    length = struct.calcsize(layout.number)
+    table = _read(file, at + head, count * of_entry + length)
+    (following,) = struct.unpack(layout.number, table[-length:])
     entries = {
-        int(tag): _Entry(np.dtype(order + _TYPES[int(kind)]), int(values), value.tobytes())
-        for tag, kind, values, value in table
-        if int(tag) in wanted and int(kind) in _TYPES
+        tag: _Entry(layout.order + _TYPES[kind], values, inline)
+        for tag, kind, values, inline in struct.iter_unpack(layout.entry, table[:-length])
+        if kind in _TYPES
     }
-    following = _read(file, at + table.nbytes, number_type.itemsize)
-    return entries, _number(following, number_type.str)
+    return entries, following
 
 
 def _values(file: BinaryIO, size: int, entry: _Entry, layout: _Layout) -> NDArray[np.uint64]:
-    length = entry.count * entry.dtype.itemsize
+    length = entry.count * np.dtype(entry.dtype).itemsize
     if length <= len(entry.inline):
         found = entry.inline[:length]
     else:
-        at = _number(entry.inline, layout.order + layout.number)
+        (at,) = struct.unpack(layout.number, entry.inline)
         if at + length > size:
             raise EOFError
         found = _read(file, at, length)
@@ -113,7 +112,3 @@ def _read(file: BinaryIO, at: int, count: int) -> bytes:
     if len(found) < count:
         raise EOFError
     return found
-
-
-def _number(found: bytes, dtype: str) -> int:
-    return int(np.frombuffer(found, dtype, count=1)[0])

@@ -11,8 +11,8 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io import tiff_size
 from sscl_geo.io.scene import open_scene
-from sscl_geo.io.tiff_size import declared_size
 
 ARRAY = np.random.default_rng(0).integers(1, 2000, (3, 150, 170)).astype(np.uint16)
 TILES = {"tiled": True, "blockxsize": 32, "blockysize": 32}
@@ -28,6 +28,10 @@ KINDS = [
     {"ENDIANNESS": "BIG", "BIGTIFF": "YES", **TILES},
     {"blockysize": 150},
 ]
+
+
+def declared_size(path: Path) -> int:
+    return tiff_size.declared_size(path, path.stat().st_size)
 
 
 def blocks_of(path: Path) -> int:
