@@ -1,17 +1,19 @@
 """Pairs of views for pretraining, as a Lightning data module."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
 from torch.utils.data import DataLoader
 from torchgeo.datamodules.geo import BaseDataModule
+from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import Sample
 
+from sscl_geo.datasets.geodataset import GeoDatasetScenes
 from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.datasets.pairs import PairDataset
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import TrainingError
+from sscl_geo.errors import ConfigError, TrainingError
 from sscl_geo.geometry.footprint import OverlapOf
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.statistics import BandStatistics, band_statistics
@@ -29,7 +31,9 @@ class PairDataModule(BaseDataModule):
     ``class_path: sscl_geo.datamodules.pairs.PairDataModule``.
 
     Args:
-        scenes: files, folders or patterns.
+        scenes: files, folders or patterns; or a :class:`~sscl_geo.datasets.scenes.SceneDataset`,
+            with options of its own; or any TorchGeo dataset of images, also ``a | b`` and
+            ``a & b``, read as :class:`~sscl_geo.datasets.geodataset.GeoDatasetScenes` does.
         bands: names of the bands; all if None.
         patch_size: height and width of a view in pixels.
         batch_size: pairs in a batch, on each device.
@@ -57,7 +61,7 @@ class PairDataModule(BaseDataModule):
 
     def __init__(
         self,
-        scenes: Sequence[str] | str,
+        scenes: Sequence[str] | str | GeoDataset,
         bands: Sequence[str] | None = None,
         patch_size: int = 128,
         batch_size: int = 32,
@@ -81,7 +85,11 @@ class PairDataModule(BaseDataModule):
         strict: bool = False,
     ) -> None:
         super().__init__(SceneDataset, batch_size, num_workers)
-        self.save_hyperparameters()
+        # A dataset itself would end up in every checkpoint and log; its ground tells which it is.
+        named = str(scenes) if isinstance(scenes, GeoDataset) else scenes
+        self.save_hyperparameters(ignore=["scenes"])
+        self.save_hyperparameters({"scenes": named})
+        self._given = scenes
         self.scenes: SceneDataset | None = None
         self.statistics: BandStatistics | None = None
         self._batches_done = 0
@@ -107,16 +115,10 @@ class PairDataModule(BaseDataModule):
         if self.scenes is not None:
             return
         h = self.hparams
-        days, clouds = h["max_days_apart"], h["clouds"]
-        scenes = SceneDataset(
-            h["scenes"],
-            h["bands"],
-            strict=h["strict"],
-            dates=h["dates"],
-            aoi=h["aoi"],
-            clouds=None if clouds is None else getattr(CloudMask, clouds)(),
-        )
-        self.statistics = band_statistics(scenes.scenes, h["bands"], seed=h["seed"])
+        days = h["max_days_apart"]
+        scenes = _open(self._given, h)
+        readers = [scenes.reader(number) for number in range(len(scenes.scenes))]
+        self.statistics = band_statistics(readers, seed=h["seed"])
         self.sampler = OverlapPairSampler(
             scenes,
             size=h["patch_size"],
@@ -190,3 +192,32 @@ class PairDataModule(BaseDataModule):
         number = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
         seed_all(self.hparams["seed"], self.trainer.global_rank, number)
         return self.augmentation.to(batch["image"].device)(batch)
+
+
+def _open(given: Sequence[str] | str | GeoDataset, options: Mapping[str, Any]) -> SceneDataset:
+    """The scenes to draw from.
+
+    Args:
+        given: what they are made from.
+        options: those of the data module.
+    """
+    clouds = options["clouds"]
+    if not isinstance(given, GeoDataset):
+        return SceneDataset(
+            given,
+            options["bands"],
+            strict=options["strict"],
+            dates=options["dates"],
+            aoi=options["aoi"],
+            clouds=None if clouds is None else getattr(CloudMask, clouds)(),
+        )
+    own = {"bands", "clouds"} | ({"dates", "aoi"} if isinstance(given, SceneDataset) else set())
+    for name in sorted(own):
+        if options[name] is not None:
+            raise ConfigError(
+                f"PairDataModule was given {name} beside a {type(given).__name__}, which has its "
+                f"own; give {name} to the dataset."
+            )
+    if isinstance(given, SceneDataset):
+        return given
+    return GeoDatasetScenes(given, dates=options["dates"], aoi=options["aoi"])

@@ -7,11 +7,13 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from affine import Affine
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
+from torchgeo.datasets import GeoDataset, RasterDataset
 
-from sscl_geo import PairDataModule
-from sscl_geo.errors import TrainingError
+from sscl_geo import PairDataModule, SceneDataset
+from sscl_geo.errors import ConfigError, TrainingError
 from sscl_geo.training import quiet_lightning
 
 
@@ -151,3 +153,56 @@ def test_an_epoch_shorter_than_a_batch_is_refused(scene: str) -> None:
     data = PairDataModule(**{**options(scene), "length": 3})
     with pytest.raises(TrainingError, match="3 pairs on each device does not fill a batch of 4"):
         data.train_dataloader()
+
+
+def images(make_scene, name: str, shift: float = 0.0, bands: int = 2) -> RasterDataset:
+    array = np.random.default_rng(0).integers(1, 255, (bands, 90, 120)).astype(np.uint8)
+    transform = Affine(10, 0, 300_000 + shift, 0, -10, 4_100_000)
+    folder = make_scene(array, name=f"{name}.tif", transform=transform)
+    return RasterDataset(str(folder))
+
+
+def only(dataset: GeoDataset) -> dict:
+    return {**options(""), "scenes": dataset}
+
+
+@pytest.mark.parametrize(
+    ("join", "bands"), [(lambda a, _: a, 2), (lambda a, b: a | b, 2), (lambda a, b: a & b, 4)]
+)
+def test_torchgeos_datasets_are_drawn_from(make_scene, tmp_path, join, bands: int) -> None:
+    joined = join(images(make_scene, "a"), images(make_scene, "b", shift=400))
+    data = PairDataModule(**only(joined))
+
+    class Checks(Probe):
+        def training_step(self, batch, number):
+            assert batch["image"].shape == (4, 2, bands, 16, 16)
+            return super().training_step(batch, number)
+
+    probe = Checks()
+    saver = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=2, save_top_k=-1)
+    fit(data, probe, 4, saver)
+    assert len(data.statistics.bands) == bands
+    assert data.scenes.index.total_bounds == pytest.approx(joined.index.total_bounds)
+    # What it was given is told in its checkpoints, and is not in them.
+    kept = torch.load(tmp_path / "step=2.ckpt", weights_only=True)
+    assert type(joined).__name__ in kept["datamodule_hyper_parameters"]["scenes"]
+
+
+def test_a_torchgeo_dataset_gives_the_pairs_of_its_files(make_scene) -> None:
+    dataset = images(make_scene, "a")
+    theirs, ours = Centres(), Centres()
+    fit(PairDataModule(**only(dataset)), theirs, 3)
+    fit(PairDataModule(**options(dataset.files[0])), ours, 3)
+    assert torch.equal(torch.cat(theirs.seen), torch.cat(ours.seen))
+
+
+def test_scenes_that_are_open_keep_their_own_options(make_scene, scene: str) -> None:
+    dataset = SceneDataset(scene, bands=["band_2"])
+    data = PairDataModule(**only(dataset))
+    data.setup("fit")
+    assert data.scenes is dataset
+    assert data.statistics.bands == ("band_2",)
+    with pytest.raises(ConfigError, match="bands beside a SceneDataset"):
+        PairDataModule(**only(dataset), bands=["band_1"]).setup("fit")
+    with pytest.raises(ConfigError, match="clouds beside a RasterDataset"):
+        PairDataModule(**only(images(make_scene, "a")), clouds="landsat_qa").setup("fit")

@@ -16,7 +16,7 @@ from sscl_geo.errors import SceneError
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.finding import find_scenes
 from sscl_geo.io.reading import SceneReader
-from sscl_geo.io.remote import gdal_path, is_remote, remote_env, without_query
+from sscl_geo.io.remote import gdal_path, is_remote, opening_env, remote_env, without_query
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.stac import open_item, read_items
 
@@ -106,6 +106,14 @@ def test_the_users_own_options_stay(monkeypatch) -> None:
 def test_local_files_need_no_options() -> None:
     with remote_env("/data/a.tif"):
         assert not rasterio.env.hasenv()
+
+
+def test_the_folder_of_a_local_file_is_not_listed_unless_the_user_wants_it(monkeypatch) -> None:
+    with opening_env("/data/a.tif"):
+        assert rasterio.env.getenv()["GDAL_DISABLE_READDIR_ON_OPEN"] == "TRUE"
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "FALSE")
+    with opening_env("/data/a.tif"):
+        assert "GDAL_DISABLE_READDIR_ON_OPEN" not in rasterio.env.getenv()
 
 
 @pytest.mark.parametrize(
