@@ -58,6 +58,10 @@ class SkippedPlaceWarning(SSCLGeoWarning):
     """A place in a scene could not be read and was left out, with the reason."""
 
 
+class WastedDecodingWarning(SSCLGeoWarning):
+    """Several workers decode the same cells."""
+
+
 class CollapseWarning(SSCLGeoWarning):
     """The learned features show signs of collapse, with the suspected cause."""
 

@@ -22,7 +22,7 @@ from sscl_geo.datasets.pair_batch import PairBatch
 from sscl_geo.datasets.reading_threads import ReadingThreads
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.datasets.shared_batches import Layout, SharedBatches
-from sscl_geo.errors import SceneError, SkippedPlaceWarning
+from sscl_geo.errors import SceneError, SkippedPlaceWarning, WastedDecodingWarning
 from sscl_geo.geometry.affine import compose, invert, matrix_from_affine
 from sscl_geo.geometry.pair_index import PairIndex, Window
 from sscl_geo.geometry.resample import is_window, resample_into
@@ -87,6 +87,7 @@ class PairDataset(Dataset[Sample]):
         self._mapped: dict[int, CellPixels] = {}
         self._mapping = threading.Lock()
         self._threads = ReadingThreads()
+        self._order_checked = False
 
     def __getstate__(self) -> dict[str, object]:
         # Threads cannot be pickled, and a mapped file would be with all its bytes.
@@ -132,6 +133,9 @@ class PairDataset(Dataset[Sample]):
         Raises:
             SceneError: if no pair of the batch can be read.
         """
+        if not self._order_checked and get_worker_info() is not None:
+            self._order_checked = True
+            _check_order(indexes)
         to_scene = np.stack([index.pixel_to_scene for index in indexes])
         size, views = self.size, to_scene
         if self.windows:
@@ -249,6 +253,23 @@ def _stand_in(batch: Sample, failures: Sequence[_Failure]) -> None:
     for key in batch.keys() - {"failed", "skipped"}:
         values = batch[key].numpy()  # PyTorch cannot index uint16
         values[bad] = values[good[bad % len(good)]]
+
+
+def _check_order(indexes: Sequence[PairIndex]) -> None:
+    """Warn if the pairs of a cell go to several workers, each of which decodes it."""
+    worker, loader = get_worker_info(), indexes[0].loader
+    # One of the workers speaks for all.
+    if worker is None or loader is None or worker.id > 0 or worker.num_workers == 1:
+        return
+    workers, batch_size = loader
+    if workers != worker.num_workers or len(indexes) > batch_size:
+        warnings.warn(
+            f"{worker.num_workers} workers decode the same cells, since the sampler's order is for "
+            f"batches of {batch_size} and num_workers={workers}; give OverlapPairSampler "
+            f"batch_size={len(indexes)} and num_workers={worker.num_workers}, as the DataLoader.",
+            WastedDecodingWarning,
+            stacklevel=3,
+        )
 
 
 def _windows_around(

@@ -28,6 +28,8 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
             since other pairs lie in it too; contains the view with what interpolation needs.
         keep: number of cells worth keeping decoded, since the pairs that follow lie in them.
         ends: True if no pair that follows lies in these cells.
+        loader: (workers, batch size) of the data loader that the order of the pairs is made for;
+            None if unknown.
     """
 
     scenes: tuple[int, ...]
@@ -36,6 +38,7 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
     cells: tuple[Window, ...]
     keep: int
     ends: bool
+    loader: tuple[int, int] | None = None
 
     def __new__(
         cls,
@@ -61,15 +64,21 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle with the attributes, for worker processes."""
-        return type(self), (
-            tuple(self),
+        """Pickle with the attributes, for worker processes.
+
+        Numbers go as bytes: arrays take several times as long, and the process that deals pairs
+        out to workers does little else.
+        """
+        x, y = self
+        return _restore, (
+            (x.start, x.stop, y.start, y.stop),
             self.scenes,
-            self.windows,
-            self.pixel_to_scene,
+            self.windows.tobytes(),
+            self.pixel_to_scene.tobytes(),
             self.cells,
             self.keep,
             self.ends,
+            self.loader,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -87,6 +96,31 @@ class PairIndex(tuple[slice, ...]):  # noqa: SLOT001 - a tuple with attributes c
     def __hash__(self) -> int:
         """Hash of the scenes and the windows."""
         return hash((self.scenes, self.windows.tobytes()))
+
+
+def _restore(
+    bounds: tuple[float, float, float, float],
+    scenes: tuple[int, ...],
+    windows: bytes,
+    pixel_to_scene: bytes,
+    cells: tuple[Window, ...],
+    keep: int,
+    ends: bool,
+    loader: tuple[int, int] | None,
+) -> PairIndex:
+    left, right, bottom, top = bounds
+    views = len(scenes)
+    index = PairIndex(
+        (slice(left, right), slice(bottom, top)),
+        scenes,
+        np.frombuffer(windows, np.int64).reshape(views, 4),
+        np.frombuffer(pixel_to_scene, np.float64).reshape(views, 2, 3),
+        cells,
+        keep,
+        ends,
+    )
+    index.loader = loader
+    return index
 
 
 def cell_around(windows: NDArray[np.int64], pixel_to_scene: NDArray[np.float64]) -> Window:

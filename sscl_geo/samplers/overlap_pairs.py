@@ -59,8 +59,10 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
         cells: greatest number of cells that are drawn from in turn, and kept decoded meanwhile.
         cell_cache: greatest memory for them in each reading process, in bytes; the default holds
             32 cells of 1,024 x 1,024 pixels with 7 bands of 16 bits.
-        batch_size: pairs that the data loader puts in a batch, if it has workers.
-        num_workers: workers of the data loader.
+        batch_size: pairs that the data loader puts in a batch, if it has workers. A sampler cannot
+            see this; with another number than the loader's, several workers decode each cell, of
+            which :class:`~sscl_geo.datasets.pairs.PairDataset` warns.
+        num_workers: workers of the data loader; as above.
         roi: region to draw from, in the CRS of ``dataset``; a view's centre lies within. The
             dataset's area of interest if None.
         seed: seed of the draw.
@@ -203,6 +205,8 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
             left = self.pairs_per_cell - len(found)
             found += self._drawer.draw(rng, scene, left, self._keep)
             if len(found) == self.pairs_per_cell:
+                for index in found:
+                    index.loader = (max(1, self.num_workers), self.batch_size)
                 for last in {index.cells: index for index in found}.values():
                     last.ends = True
                 return found

@@ -202,7 +202,7 @@ def test_a_resolution_that_is_not_the_files_starts_on_its_corner(make_scene) -> 
 def test_workers_forked_after_a_read_give_the_same_pixels(make_scene, compress) -> None:
     path = make_scene(noise(2, 300, 300), transform=at(0, 0), compress=compress)
     scenes = GeoDatasetScenes(RasterDataset(str(path)))
-    sampler = OverlapPairSampler(scenes, size=32, length=64)
+    sampler = OverlapPairSampler(scenes, size=32, length=64, batch_size=16, num_workers=2)
     pairs = PairDataset(scenes, 32)
     truth = [pairs[index] for index in sampler]
     loader = DataLoader(

@@ -1,6 +1,8 @@
 """Pairs, followed from view pixels back to the ground."""
 
 import pickle
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from torchgeo.datasets import stack_samples
 
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset, ViewAugmentation
 from sscl_geo.datasets.pair_batch import collate_pairs
-from sscl_geo.errors import SceneError, SkippedPlaceWarning
+from sscl_geo.errors import SceneError, SkippedPlaceWarning, WastedDecodingWarning
 from sscl_geo.geometry.affine import (
     compose,
     invert,
@@ -216,7 +218,7 @@ def test_a_batch_of_which_nothing_can_be_read_is_an_error(make_scene) -> None:
 def test_worker_processes_read_what_the_main_process_reads(make_scene) -> None:
     noise = np.random.default_rng(0).integers(0, 60000, (1, 128, 128)).astype(np.uint16)
     scenes = SceneDataset(make_scene(noise))
-    sampler = OverlapPairSampler(scenes, size=16, length=24)
+    sampler = OverlapPairSampler(scenes, size=16, length=24, batch_size=4, num_workers=2)
     pairs = PairDataset(scenes, 16)
     here = [pairs[i]["image"] for i in sampler]  # opens the file before workers start
     loader = DataLoader(
@@ -270,3 +272,39 @@ def test_samples_from_here_and_there_are_copied_together(painted) -> None:
     samples = [pairs[index] for index in OverlapPairSampler(painted, size=24, length=3)]
     batch = collate_pairs(samples[::-1])
     assert torch.equal(batch["image"], torch.stack([s["image"] for s in samples[::-1]]))
+
+
+@pytest.mark.parametrize(
+    ("told", "warned"),
+    [
+        ({}, True),
+        ({"num_workers": 2}, True),
+        ({"batch_size": 8}, True),
+        ({"batch_size": 8, "num_workers": 4}, True),
+        ({"batch_size": 8, "num_workers": 2}, False),
+    ],
+)
+def test_a_sampler_that_does_not_know_the_workers_is_named_once(
+    make_scene, monkeypatch, told: dict, warned: bool
+) -> None:
+    scenes = SceneDataset(make_scene(np.ones((1, 90, 90), np.uint8)))
+    indexes = list(OverlapPairSampler(scenes, size=16, length=32, **told))
+    pairs = PairDataset(scenes, 16)
+    pairs.__getitems__(indexes[:8])  # not in a worker yet
+    worker = SimpleNamespace(id=0, num_workers=2)
+    monkeypatch.setattr("sscl_geo.datasets.pairs.get_worker_info", lambda: worker)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        pairs.__getitems__(indexes[:8])
+        pairs.__getitems__(indexes[8:16])
+    assert [each.category for each in heard] == [WastedDecodingWarning] * warned
+    assert all("give OverlapPairSampler batch_size=8 and num_w" in str(w.message) for w in heard)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_one_reading_process_needs_no_order(make_scene, workers: int) -> None:
+    scenes = SceneDataset(make_scene(np.ones((1, 90, 90), np.uint8)))
+    sampler = OverlapPairSampler(scenes, size=16, length=32)
+    assert (
+        len(list(DataLoader(PairDataset(scenes, 16), 8, sampler=sampler, num_workers=workers))) == 4
+    )
