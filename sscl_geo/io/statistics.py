@@ -29,6 +29,8 @@ _KEPT_PER_WINDOW = 4096
 class BandStatistics:
     """What the pixels of each band look like, in raw units, over valid pixels only.
 
+    Raw: as they are in the file, without the scale and offset that a file or a STAC item may name.
+
     Attributes:
         bands: names of the bands.
         mean: mean of each band.
