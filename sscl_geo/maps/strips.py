@@ -16,6 +16,8 @@ from sscl_geo.maps.tiles import Columns, TilePlan
 class Strip:
     """All the pixels of a scene that one row of tiles sees.
 
+    Its pixels lie in memory that the strip after the next is read into.
+
     Attributes:
         index: number of the tile row.
         cols: tile columns that add to a pixel with data.
@@ -69,8 +71,9 @@ def read_strips(
 ) -> Iterator[Strip]:
     """Read a scene from top to bottom, one strip for each tile row.
 
-    Neighbouring strips share rows, which are kept and not read again. Three strips are in memory at
-    most: the one being read, the one handed out, and what they share.
+    Neighbouring strips share rows, which are kept and not read again. Two strips are in memory, the
+    one being read and the one handed out: memory that is used again need not be asked for, and
+    cleared by the system, once for each strip.
 
     Args:
         scene: what to read.
@@ -89,23 +92,27 @@ def read_strips(
     seen = plan.cols.reflected(columns.first, columns.stop - 1)
     left, right = int(seen.min()), int(seen.max()) + 1
     # The last strips may reflect rows that stand above their own first row.
-    needed_from = np.minimum.accumulate([r.min() for r in reversed(rows)])[::-1].tolist()
+    tops = np.minimum.accumulate([r.min() for r in reversed(rows)])[::-1].tolist()
+    bottoms = np.maximum.accumulate([r.max() + 1 for r in rows]).tolist()
+    height = max(bottom - top for top, bottom in zip(tops, bottoms, strict=True))
     with SceneReader(scene, bands) as reader:
-        pixels = np.empty((len(reader.bands), 0, right - left), scene.dtype)
+        shape = len(reader.bands), height, right - left
+        pixels, spare = (np.empty(shape, scene.dtype) for _ in range(2))
         valid = np.empty((0, right - left), np.bool_)
-        top = needed_from[first]
+        top = tops[first]
         for i in range(first, len(rows)):
-            pixels, valid = pixels[:, needed_from[i] - top :], valid[needed_from[i] - top :]
-            top = needed_from[i]
-            begin, end = top + len(valid), int(rows[i].max()) + 1
+            kept = top + len(valid) - tops[i]
+            spare[:, :kept] = pixels[:, tops[i] - top : tops[i] - top + kept]
+            valid = valid[tops[i] - top :]
+            pixels, spare, top = spare, pixels, tops[i]
+            begin, end = top + kept, bottoms[i]
             if end > begin:
                 wanted = (left, right)
                 if interest is not None:
                     wanted = interest.columns_seen(columns, begin, end)
-                new = _read(reader, (begin, end), wanted, (left, right))
-                pixels = np.concatenate([pixels, new[0]], axis=1)
-                valid = np.concatenate([valid, new[1]])
-            yield _strip(i, plan, columns, interest, pixels, valid, (top, left))
+                into = pixels[:, kept : end - top]
+                valid = np.concatenate([valid, _read(reader, begin, wanted, left, into)])
+            yield _strip(i, plan, columns, interest, pixels[:, : end - top], valid, (top, left))
 
 
 def _strip(
@@ -134,19 +141,26 @@ def _strip(
 
 
 def _read(
-    reader: SceneReader, rows: tuple[int, int], cols: tuple[int, int], buffer: tuple[int, int]
-) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    """Read some columns of some rows into a buffer of more columns, the others not valid."""
-    shape = rows[1] - rows[0], buffer[1] - buffer[0]
-    if cols == buffer:
-        return reader.read_raw(rows[0], cols[0], *shape)
-    pixels = np.zeros((len(reader.bands), *shape), reader.scene.dtype)
-    valid = np.zeros(shape, np.bool_)
+    reader: SceneReader, row: int, cols: tuple[int, int], left: int, into: NDArray[np.generic]
+) -> NDArray[np.bool_]:
+    """Read some columns of the rows from ``row`` on, and say where there is data.
+
+    Args:
+        reader: reads the scene.
+        row: first row.
+        cols: first column to read and column after the last; the others are not valid.
+        left: the scene's column at which ``into`` begins.
+        into: shape (bands, rows, columns), takes the pixels.
+    """
+    _, height, width = into.shape
+    valid = np.zeros((height, width), np.bool_)
     if cols[1] > cols[0]:
-        part = np.s_[cols[0] - buffer[0] : cols[1] - buffer[0]]
-        read = reader.read_raw(rows[0], cols[0], shape[0], cols[1] - cols[0])
-        pixels[..., part], valid[..., part] = read
-    return pixels, valid
+        part = np.s_[:, cols[0] - left : cols[1] - left]
+        out = into[:, *part]
+        pixels, valid[part] = reader.read_raw(row, cols[0], height, cols[1] - cols[0], out)
+        if pixels is not out:
+            out[:] = pixels
+    return valid
 
 
 def _part(indexes: NDArray[np.intp]) -> slice | NDArray[np.intp]:

@@ -15,7 +15,7 @@ def test_pixels_and_grid_are_copied(make_scene, read, tmp_path):
     with rasterio.open(source) as a, rasterio.open(tmp_path / "cog.tif") as b:
         assert (a.crs, a.transform, a.nodata) == (b.crs, b.transform, b.nodata)
         assert b.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert b.compression.name == "lzw"
+        assert b.compression.name == "deflate"
 
 
 def test_overviews_of_classes_show_the_most_frequent_one(make_scene, tmp_path):

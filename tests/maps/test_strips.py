@@ -38,9 +38,9 @@ def windows_read(monkeypatch):
     """(rows, columns) of every window that is read."""
     read, windows = SceneReader.read_raw, []
 
-    def spy(self, row, col, height, width):
+    def spy(self, row, col, height, width, out=None):
         windows.append((range(row, row + height), range(col, col + width)))
-        return read(self, row, col, height, width)
+        return read(self, row, col, height, width, out)
 
     monkeypatch.setattr(SceneReader, "read_raw", spy)
     return windows
