@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
-from sscl_geo.process_memory import peak_rss
+from sscl_geo.process_memory import RssWatch, peak_rss
 
 PRINT = "from sscl_geo.process_memory import peak_rss; print(peak_rss())"
 
@@ -24,3 +25,14 @@ def test_a_small_process_does_not_count_its_large_parent() -> None:
         [sys.executable, "-c", PRINT], check=True, capture_output=True, text=True
     )
     assert int(small.stdout) < held.nbytes
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others do not tell")
+def test_a_watch_sees_what_rises_within_and_not_what_was_before() -> None:
+    np.ones(400_000_000, np.uint8).sum()
+    with RssWatch() as little:
+        pass
+    with RssWatch() as much:
+        held = np.ones(peak_rss() - little.peak + 50_000_000, np.uint8)
+    assert little.peak < peak_rss() - 300_000_000
+    assert much.peak > little.peak + 0.9 * held.nbytes

@@ -1,8 +1,9 @@
 """One side of the benchmark of maps, in a process of its own, so that its memory is its own.
 
 ``python -m experiments.benchmarks.segment_sides SIDE SCENE OUT`` prints JSON with the seconds, the
-pixels and the peak of resident memory in bytes. Only the standard library, rasterio and PyTorch are
-imported before it is known which side is asked for, so that it runs where only geoai is installed.
+seconds of processors, the pixels and the peak of resident memory in bytes. Only the standard
+library, rasterio and PyTorch are imported before it is known which side is asked for, so that it
+runs where only geoai is installed.
 """
 
 import argparse
@@ -44,12 +45,13 @@ def main() -> None:
     with torch.inference_mode():
         if given.warm_up is not None:
             SIDES[given.side](given.warm_up, given.out, network, given.defaults)()
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         seconds = run() or time.perf_counter() - start
+        busy = time.process_time() - busy
     # Not getrusage(2), which also counts what the benchmark held when it started this process.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
-    print(json.dumps({"seconds": seconds, "pixels": pixels, "peak": peak}))
+    print(json.dumps({"seconds": seconds, "cpu": busy, "pixels": pixels, "peak": peak}))
 
 
 def _network(name: str) -> Any:

@@ -98,7 +98,7 @@ def embed(
     rows = predict_rows(
         scene, network, plan, count, bands=bands, batch_size=batch_size, device=device
     )
-    features: FeatureRows = ((part.values.cpu().numpy(), part.valid) for part in rows)
+    features: FeatureRows = ((part.values[0].cpu().numpy(), part.valid) for part in rows)
     geobox = scene.geobox
     if grid == "cells":
         features = cell_rows(features, embedder.cell)

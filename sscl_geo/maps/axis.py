@@ -87,6 +87,11 @@ class TileAxis:
         return self.span(index)[0], end
 
     @cached_property
+    def carried(self) -> int:
+        """Most pixels of a span that are not finished with its tile."""
+        return max(self.span(i)[1] - self.finished(i)[1] for i in range(len(self)))
+
+    @cached_property
     def weights(self) -> tuple[NDArray[np.float32], ...]:
         """Weights of each tile on the pixels of its span; at every pixel they sum to 1.
 

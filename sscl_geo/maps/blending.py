@@ -1,15 +1,40 @@
-"""Blending overlapping tiles in a band of rows, in memory that does not grow with the scene."""
+"""Blending overlapping tiles one by one, in memory that does not grow with the scene."""
 
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from sscl_geo.maps.tiles import Columns, TilePlan
 
+_VALUES_AT_ONCE: Final = 2**18
+"""Values that are blended at once on the host, so that they stay in the processor's cache."""
 
-class BandAccumulator:
-    """Adds up weighted tiles and hands out rows of the scene when nothing more is added to them.
 
-    Only the rows of one tile row are kept: ``channels x (tile - 2 margin) x width`` float32 values.
+class Block(NamedTuple):
+    """Pixels to which nothing more is added.
+
+    Attributes:
+        row: first row, counted from that of the tile row.
+        col: first column, counted from that of the columns that are computed.
+        values: float32 of shape (channels, rows, columns).
+    """
+
+    row: int
+    col: int
+    values: Tensor
+
+
+class TileBlender:
+    """Adds up weighted tiles and hands out pixels when nothing more is added to them.
+
+    A tile is worked on some rows at a time, and what it finishes is handed out at once: on a CPU it
+    is the way to memory and back that takes most of the time. Only what its neighbours will add to
+    is kept: some columns for the tile to the right, and some rows, as wide as the scene, for the
+    next tile row.
+
     The weights sum to 1 at every pixel (see :class:`~sscl_geo.maps.axis.TileAxis`), so that the
     sum is the weighted mean and no division is needed. The result depends on the tiles only up to
     the rounding of float32.
@@ -19,16 +44,18 @@ class BandAccumulator:
         channels: number of values at each pixel of a tile.
         device: where the tiles are; the sums stay there.
         columns: the part of the scene that is computed; all of it if None.
+        activate: makes of a tile's values (channels, rows, columns) those that are averaged, pixel
+            by pixel, for example a softmax; the values themselves if None.
 
     Example:
         >>> plan = TilePlan((300, 200), tile=64, margin=8, overlap=0.5)
-        >>> band = BandAccumulator(plan, channels=1)
+        >>> blender = TileBlender(plan, channels=1)
         >>> for i in range(len(plan.rows)):
         ...     for j in range(len(plan.cols)):
-        ...         band.add(i, j, torch.ones(1, 64, 64))
-        ...     rows = band.finish(i)
-        >>> bool(torch.allclose(rows, torch.ones(())))
-        True
+        ...         for block in blender.add(i, j, torch.ones(1, 64, 64)):
+        ...             assert torch.allclose(block.values, torch.ones(()))
+        >>> block.col + block.values.shape[2]
+        200
     """
 
     def __init__(
@@ -37,76 +64,75 @@ class BandAccumulator:
         channels: int,
         device: torch.device | str = "cpu",
         columns: Columns | None = None,
+        activate: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.plan = plan
         self.columns = columns or plan.whole
+        self._activate = activate
         self._row_weights = [torch.from_numpy(w).to(device)[:, None] for w in plan.rows.weights]
         self._col_weights = [torch.from_numpy(w).to(device) for w in plan.cols.weights]
-        height = max(end - begin for begin, end in map(plan.rows.span, range(len(plan.rows))))
-        self._sums = torch.zeros((channels, height, self.columns.width), device=device)
-        # Rows that hold sums of earlier tile rows, and columns that hold any of this one: beyond
-        # them lies what is left of rows that were handed out.
-        self._old_rows = 0
-        self._reached = 0
-        self._to_drop = 0
+        height, width = (max(map(len, axis.weights)) for axis in (plan.rows, plan.cols))
+        on_host = torch.device(device).type == "cpu"
+        self._step = max(1, _VALUES_AT_ONCE // (channels * width)) if on_host else height
+        step = min(self._step, height)
+        self._weight = torch.empty((step, width), device=device)
+        self._sums = torch.empty((channels, step, width), device=device)
+        self._beside = torch.zeros((channels, height, plan.cols.carried), device=device)
+        shape = channels, plan.rows.carried, self.columns.width
+        self._below = torch.zeros(shape, device=device)
+        self._last = -1, -1
 
-    def add(self, i: int, j: int, values: Tensor) -> None:
-        """Add a tile.
+    def add(self, i: int, j: int, values: Tensor) -> Iterator[Block]:
+        """Add a tile, and yield what it finishes.
+
+        Tiles may be left out where nobody wants a value: on all of what such a tile adds to, the
+        values that others finish mean nothing.
 
         Args:
-            i: tile row; tile rows come in order, each closed by :meth:`finish`.
-            j: tile column, from left to right; some may be left out.
+            i: tile row; tile rows come from top to bottom.
+            j: tile column, from left to right.
             values: float tensor of shape (channels, tile, tile), for example probabilities; what
                 lies in the margins or beyond the scene is ignored.
+
+        Yields:
+            blended values, from top to bottom: together the rows ``plan.rows.finished(i)``, and of
+            the columns ``plan.cols.finished(j)`` those that are computed. Each is a view that the
+            next overwrites. The tile is added when all are taken.
         """
-        self._drop()
-        top, bottom = self.plan.rows.span(i)
-        span_left, span_right = self.plan.cols.span(j)
-        begin, end = self.columns.begin, self.columns.end
-        left, right = max(span_left, begin), min(span_right, end)
-        row, col = top - self.plan.rows.starts[i], left - self.plan.cols.starts[j]
+        rows, cols = self.plan.rows, self.plan.cols
+        top, bottom = rows.span(i)
+        left, right = self._clip(*cols.span(j))
+        row, col = top - rows.starts[i], left + self.columns.begin - cols.starts[j]
         core = values[:, row : row + bottom - top, col : col + right - left]
-        weight = self._row_weights[i] * self._col_weights[j][left - span_left : right - span_left]
-        left, right = left - begin, right - begin
-        self._clear(left)
-        # Where this is the first tile it is written, elsewhere added: half the way to memory.
-        old, seen = self._old_rows, max(self._reached - left, 0)
-        rows, sums = bottom - top, self._sums[:, : bottom - top, left:right]
-        sums[:, :old].addcmul_(core[:, :old], weight[:old])
-        sums[:, old:rows, :seen].addcmul_(core[:, old:, :seen], weight[old:, :seen])
-        torch.mul(core[:, old:, seen:], weight[old:, seen:], out=sums[:, old:rows, seen:])
-        self._reached = right
+        skipped = left + self.columns.begin - cols.span(j)[0]
+        col_weights = self._col_weights[j][skipped : skipped + right - left]
+        # Rows and columns that hold sums of earlier tiles, and those that later ones do not reach.
+        old = rows.span(i - 1)[1] - top if i else 0
+        seen = self._clip(*cols.span(j - 1))[1] - left if j and self._last == (i, j - 1) else 0
+        done, ready = rows.finished(i)[1] - top, self._clip(*cols.finished(j))[1] - left
+        for begin in range(0, bottom - top, self._step):
+            end = min(begin + self._step, bottom - top)
+            here = np.s_[:, : end - begin, : right - left]
+            part = core[:, begin:end]
+            if self._activate is not None:
+                part = self._activate(part)
+            weight = torch.mul(
+                self._row_weights[i][begin:end], col_weights, out=self._weight[here[1:]]
+            )
+            sums = torch.mul(part, weight, out=self._sums[here])
+            sums[:, :, :seen] += self._beside[:, begin:end, :seen]
+            above = min(max(old - begin, 0), end - begin)
+            sums[:, :above, seen:] += self._below[:, begin : begin + above, left + seen : right]
+            self._beside[:, begin:end, : right - left - ready] = sums[:, :, ready:]
+            split = min(max(done - begin, 0), end - begin)
+            if split < end - begin:
+                kept = self._below[:, begin + split - done : end - done, left : left + ready]
+                kept[:] = sums[:, split:, :ready]
+            if split and ready:
+                yield Block(begin, left, sums[:, :split, :ready])
+        self._last = i, j
 
-    def finish(self, i: int) -> Tensor:
-        """Close a tile row.
-
-        Args:
-            i: the tile row.
-
-        Returns:
-            float32 tensor of shape (channels, rows, width of the columns): the blended values of
-            the rows ``plan.rows.finished(i)`` of the scene; 0 where no tile was added. It is a view
-            that the next call of :meth:`add` or :meth:`finish` overwrites.
-        """
-        self._drop()
-        self._clear(self.columns.width)
-        begin, end = self.plan.rows.finished(i)
-        self._to_drop = end - begin
-        self._old_rows = self.plan.rows.span(i)[1] - end
-        return self._sums[:, : end - begin]
-
-    def _clear(self, col: int) -> None:
-        """Put 0 between what this tile row has reached and a column."""
-        if self._reached < col:
-            self._sums[:, self._old_rows :, self._reached : col] = 0
-            self._reached = col
-
-    def _drop(self) -> None:
-        """Move the unfinished rows to the top of the band."""
-        if self._to_drop:
-            kept = self._sums[:, self._to_drop : self._to_drop + self._old_rows]
-            if self._old_rows > self._to_drop:  # they are moved onto themselves
-                kept = kept.clone()
-            self._sums[:, : self._old_rows] = kept
-            self._reached = 0
-            self._to_drop = 0
+    def _clip(self, begin: int, end: int) -> tuple[int, int]:
+        """Bring columns of the scene to those that are computed."""
+        first, width = self.columns.begin, self.columns.width
+        return min(max(begin - first, 0), width), min(max(end - first, 0), width)

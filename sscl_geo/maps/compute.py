@@ -24,17 +24,15 @@ def compute_layers(partial: PartialMap, layers: Sequence[Layer], predict: Predic
     Args:
         partial: where the rows go.
         layers: its layers.
-        predict: gives the rows of a part.
+        predict: gives the rows of a part, with the values of each layer.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="write") as pool, _progress(partial) as advance:
         writing: Future[None] | None = None
         for part in range(len(partial.columns)):
             for rows in predict(part):
-                # Before the next rows are asked for: they take the memory of these.
-                values = [layer.compute_in_bands(rows.values) for layer in layers]
                 if writing is not None:
                     writing.result()
-                writing = pool.submit(_write, partial, part, layers, values, rows.valid)
+                writing = pool.submit(_write, partial, part, layers, rows.values, rows.valid)
                 advance(rows.valid.size)
             if writing is not None:
                 writing.result()

@@ -1,9 +1,9 @@
 """From a scene to blended class probabilities, band of rows by band of rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,11 +12,14 @@ from torch import Tensor
 
 from sscl_geo.classes import ClassTable
 from sscl_geo.io.scene import Scene
-from sscl_geo.maps.blending import BandAccumulator
+from sscl_geo.maps.blending import Block, TileBlender
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.prefetch import prefetch
 from sscl_geo.maps.strips import Strip, read_strips
 from sscl_geo.maps.tiles import Columns, TilePlan
+
+_BATCHES_AHEAD: Final = 2
+"""Batches that are cut while a GPU works on one."""
 
 
 class TileNetwork(Protocol):
@@ -32,6 +35,23 @@ class TileNetwork(Protocol):
         Returns:
             float32 of shape (B, K, H, W).
         """
+        ...
+
+
+@runtime_checkable
+class ScoringNetwork(TileNetwork, Protocol):
+    """A network whose last step works on each pixel by itself.
+
+    On the host that step is taken in the blend, on pixels that are in the cache, and not on those
+    that serve as context only. Calling the network does both.
+    """
+
+    def scores(self, image: Tensor, valid: Tensor, /) -> Tensor:
+        """All but the last step; arguments and shape as those of a call."""
+        ...
+
+    def activate(self, scores: Tensor, /) -> Tensor:
+        """The last step, on scores of any shape (..., K, H, W)."""
         ...
 
 
@@ -51,18 +71,23 @@ class ClassNetwork(TileNetwork, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of a scene with the blended values of a network, for example class probabilities.
+    """Rows of a scene with what was computed from the blended values of a network.
 
     Attributes:
         begin: first row.
-        values: float32 tensor of shape (channels, rows, columns), on the network's device. To be
-            used before the next rows are asked for, which take its memory.
+        values: tensors of shape (channels, rows, columns), on the network's device; anything where
+            not valid.
         valid: bool of shape (rows, columns); True where the scene has data and a map is wanted.
     """
 
     begin: int
-    values: Tensor
+    values: tuple[Tensor, ...]
     valid: NDArray[np.bool_]
+
+
+Compute = Callable[[Tensor], Sequence[Tensor]]
+"""Computes tensors (channels, rows, columns) from blended values of such a shape, pixel by pixel.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +109,7 @@ def predict_rows(
     channels: int,
     *,
     bands: Sequence[str] | None = None,
+    compute: Compute | None = None,
     columns: Columns | None = None,
     from_row: int = 0,
     interest: Interest | None = None,
@@ -92,8 +118,8 @@ def predict_rows(
 ) -> Iterator[Rows]:
     """Run a network over a scene and yield finished rows from top to bottom.
 
-    Reading and cutting run ahead in threads of their own. Tiles that would add to no valid pixel
-    are not shown to the network.
+    Reading runs ahead in a thread of its own, on a GPU cutting too. Tiles that would add to no
+    valid pixel are not shown to the network.
 
     Args:
         scene: what to read.
@@ -101,6 +127,7 @@ def predict_rows(
         plan: the tiles.
         channels: number of values that the network gives for each pixel.
         bands: names of the scene's bands to read, in the network's order; all if None.
+        compute: what is wanted of the blended values; they themselves if None.
         columns: the part of the scene to compute; all of it if None.
         from_row: row of the scene to begin with; the first rows that are yielded may begin above.
         interest: where values are wanted; everywhere if None.
@@ -111,34 +138,85 @@ def predict_rows(
         SceneError: if the scene cannot be read.
     """
     columns = columns or plan.whole
-    band = BandAccumulator(plan, channels, device, columns)
     # Rows that were begun by earlier tile rows need these again to come out the same.
     first = next((i for i in range(len(plan.rows)) if plan.rows.span(i)[1] > from_row), None)
     if first is None:
         return
+    on_host = torch.device(device).type == "cpu"
+    scores, activate = network, None
+    if on_host and isinstance(network, ScoringNetwork):
+        scores, activate = network.scores, network.activate
+    blender = TileBlender(plan, channels, device, columns, activate)
+    assembly = _Assembly(compute, channels, columns.width, device)
     strips = read_strips(scene, plan, bands, columns=columns, first=first, interest=interest)
-    pin = torch.device(device).type == "cuda"
-    for batch in prefetch(_cut(prefetch(strips, depth=1), batch_size, pin=pin)):
+    batches = _cut(prefetch(strips, depth=1), batch_size, device)
+    # What is cut on the host just before the network sees it is still in the cache.
+    for batch in batches if on_host else prefetch(batches, _BATCHES_AHEAD):
+        begin, end = plan.rows.finished(batch.index)
         if batch.cols:
             image = batch.image.to(device, non_blocking=True)
-            values = network(image, batch.valid.to(device, non_blocking=True))
+            values = scores(image, batch.valid.to(device, non_blocking=True))
             for j, tile in zip(batch.cols, values, strict=True):
-                band.add(batch.index, j, tile)
+                for block in blender.add(batch.index, j, tile):
+                    assembly.put(block, end - begin)
         if batch.finished is not None:
-            begin, end = plan.rows.finished(batch.index)
-            rows = band.finish(batch.index)
+            found = assembly.take(end - begin)
             if end > from_row:
                 skipped = max(from_row - begin, 0)
-                yield Rows(begin + skipped, rows[:, skipped:], batch.finished[skipped:])
+                rows = tuple(values[:, skipped:] for values in found)
+                yield Rows(begin + skipped, rows, batch.finished[skipped:])
 
 
-def _cut(strips: Iterator[Strip], batch_size: int, *, pin: bool) -> Iterator[_Batch]:
-    """Cut strips into batches of tiles, and say with the last one which rows are finished."""
+class _Assembly:
+    """Puts what is computed from finished pixels of one tile row side by side.
+
+    On the host it is computed block by block, while they are in the cache; on a GPU, where each
+    operation takes time whatever its size, once for all of them.
+    """
+
+    def __init__(
+        self, compute: Compute | None, channels: int, width: int, device: torch.device | str
+    ) -> None:
+        self._later = compute if torch.device(device).type != "cpu" else None
+        self._now = compute if self._later is None else None
+        self._channels, self._width, self._device = channels, width, device
+        self._whole: list[Tensor] = []
+
+    def put(self, block: Block, rows: int) -> None:
+        """Take a block of a tile row that finishes so many rows."""
+        found = (block.values,) if self._now is None else self._now(block.values)
+        if not self._whole:
+            self._whole = [
+                torch.zeros((len(x), rows, self._width), dtype=x.dtype, device=x.device)
+                for x in found
+            ]
+        for whole, part in zip(self._whole, found, strict=True):
+            bottom, right = block.row + part.shape[1], block.col + part.shape[2]
+            whole[:, block.row : bottom, block.col : right] = part
+
+    def take(self, rows: int) -> Sequence[Tensor]:
+        """All columns of so many rows; anything where nothing was put."""
+        if not self._whole:
+            self.put(Block(0, 0, torch.zeros((self._channels, 1, 1), device=self._device)), rows)
+        whole, self._whole = self._whole, []
+        return whole if self._later is None else self._later(whole[0])
+
+
+def _cut(strips: Iterator[Strip], batch_size: int, device: torch.device | str) -> Iterator[_Batch]:
+    """Cut strips into batches of tiles, and say with the last one which rows are finished.
+
+    On the host, where no batch is cut before the one before is done with, all are cut into the same
+    memory.
+    """
+    kind, memory = torch.device(device).type, None
     for strip in strips:
+        if memory is None and kind == "cpu":
+            side = strip.plan.tile
+            memory = np.empty((batch_size, len(strip.pixels), side, side), np.float32)
         groups = list(batched(strip.cols, batch_size)) or [()]
         for cols in groups:
-            image, valid = map(torch.from_numpy, strip.tiles(cols))
-            if pin:  # only such memory is copied to the GPU while it computes
+            image, valid = map(torch.from_numpy, strip.tiles(cols, memory))
+            if kind == "cuda":  # only such memory is copied to the GPU while it computes
                 image, valid = image.pin_memory(), valid.pin_memory()
             yield _Batch(
                 strip.index, cols, image, valid, strip.finished if cols is groups[-1] else None

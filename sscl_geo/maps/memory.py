@@ -11,16 +11,16 @@ from sscl_geo.io.scene import Scene
 from sscl_geo.maps.inference import TileNetwork
 from sscl_geo.maps.layers import Layer
 from sscl_geo.maps.tiles import Columns, TilePlan
-from sscl_geo.process_memory import peak_rss
+from sscl_geo.process_memory import RssWatch
 
 GDAL_CACHE: Final = (64 * 2**20, 2**30)
 """Least and most memory that GDAL may use for decoded blocks."""
 
-_STRIPS: Final = 4
-"""Strips alive at once: one being read and one joined to it, one waiting, one being cut."""
+_STRIPS: Final = 2
+"""Strips alive at once: one being read, one being cut."""
 
 _BATCHES: Final = 4
-"""Batches alive at once: one being cut, two waiting, one with the network."""
+"""Batches alive at once: two ahead, one with the network, one that it has normalised."""
 
 _ROWS_WAITING: Final = 3
 """Rows of the layers alive at once: being computed, waiting, being written."""
@@ -31,7 +31,7 @@ class MemoryNeed:
     """What the host's memory is needed for.
 
     Attributes:
-        process: peak of the process so far, with its libraries and the network, in bytes.
+        process: what the process takes while the network answers, with its libraries, in bytes.
         buffers: what reading, blending and writing will add at most, in bytes.
         parts: number of parts, from left to right, in which the scene is computed.
     """
@@ -56,6 +56,7 @@ def plan_memory(
     layers: Sequence[Layer],
     channels: int,
     *,
+    process: int,
     bands: int,
     batch_size: int,
     limit: float,
@@ -63,21 +64,20 @@ def plan_memory(
 ) -> MemoryNeed:
     """Predict the peak of memory, and cut the scene into parts until it is below a limit.
 
-    It does not depend on the scene's height. To be called when the network has answered one batch,
-    since what that took cannot be told otherwise. Where the process alone is above the limit the
-    parts are as narrow as one tile.
+    It does not depend on the scene's height. Where the process alone is above the limit the parts
+    are as narrow as one tile.
 
     Args:
         scene: what is to be read.
         plan: the tiles.
         layers: what is to be written.
         channels: values of the network at each pixel.
+        process: bytes that the process takes while the network answers; see :func:`warm_up`.
         bands: bands that are read.
         batch_size: tiles shown to the network at once.
         limit: bytes that the process shall not exceed.
         on_host: whether the network runs on the CPU, so that blending takes the host's memory.
     """
-    process = peak_rss()
     for parts in range(1, len(plan.cols) + 1):
         widest = max(plan.cut(parts), key=lambda columns: columns.width)
         buffers = _buffers(
@@ -90,17 +90,22 @@ def plan_memory(
 
 def warm_up(
     network: TileNetwork, shape: tuple[int, int, int, int], device: str | torch.device
-) -> None:
-    """Show a network one empty batch, so that the memory it takes for one is known.
+) -> int:
+    """Show a network one empty batch: what it takes for one cannot be told otherwise.
 
     Args:
         network: what is to be run; left alone if it is no PyTorch module.
         shape: (tiles, bands, tile, tile).
         device: where it is.
+
+    Returns:
+        most memory that the process had meanwhile, in bytes.
     """
-    if isinstance(network, torch.nn.Module):
-        valid = torch.zeros((shape[0], *shape[2:]), dtype=torch.bool, device=device)
-        network(torch.zeros(shape, device=device), valid)
+    with RssWatch() as watch:
+        if isinstance(network, torch.nn.Module):
+            valid = torch.zeros((shape[0], *shape[2:]), dtype=torch.bool, device=device)
+            network(torch.zeros(shape, device=device), valid)
+    return watch.peak
 
 
 def gdal_cache(scene: Scene, width: int, bands: int) -> int:
@@ -133,13 +138,14 @@ def _buffers(
     batch = batch_size * plan.tile**2 * (4 * bands + 1)
     answer = batch_size * plan.tile**2 * 4 * channels
     core = plan.rows.core
-    band = 4 * channels * columns.width * (core + (core - plan.rows.step))
+    carried = core - plan.stride  # at most: the last tile may stand that near to the one before
+    blend = 4 * (channels + 1) * (core**2 + carried * (columns.width + core))
     rows = core * columns.width * sum(len(x.bands) * np.dtype(x.dtype).itemsize for x in layers)
     return (
         _STRIPS * strip
         + _BATCHES * batch
         + answer
-        + band
+        + blend
         + _ROWS_WAITING * rows
         + gdal_cache(scene, columns.width, bands)
     )

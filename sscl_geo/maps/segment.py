@@ -122,12 +122,13 @@ def segment(
     channels = len(predictor.classes)
     if "disagreement" in names:
         network, channels = WithPeak(predictor), channels + 1
-    warm_up(network, (batch_size, len(predictor.bands), tile, tile), device)
+    process = warm_up(network, (batch_size, len(predictor.bands), tile, tile), device)
     need = plan_memory(
         scene,
         plan,
         written,
         channels,
+        process=process,
         bands=len(predictor.bands),
         batch_size=batch_size,
         limit=memory * 1e9,
@@ -144,6 +145,7 @@ def segment(
             plan,
             channels,
             bands=bands,
+            compute=lambda values: [layer.compute(values) for layer in written],
             columns=partial.columns[part],
             from_row=partial.rows_done(part),
             interest=interest,

@@ -37,18 +37,23 @@ class Strip:
     valid: NDArray[np.bool_]
     origin: tuple[int, int]
 
-    def tiles(self, cols: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def tiles(
+        self, cols: Sequence[int], out: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Cut tiles, which continue beyond the scene by reflection.
 
         Args:
             cols: tile columns.
+            out: memory for at least as many images.
 
         Returns:
             image: float32 of shape (tiles, bands, tile, tile), raw values, 0 where not valid.
             valid: bool of shape (tiles, tile, tile).
         """
         side = self.plan.tile
-        image = np.empty((len(cols), len(self.pixels), side, side), np.float32)
+        if out is None:
+            out = np.empty((len(cols), len(self.pixels), side, side), np.float32)
+        image = out[: len(cols)]
         valid = np.empty((len(cols), side, side), np.bool_)
         rows = _part(self.plan.rows.reflected(self.index, self.index) - self.origin[0])
         for n, j in enumerate(cols):

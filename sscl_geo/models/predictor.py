@@ -58,13 +58,20 @@ class Predictor(nn.Module):
         Returns:
             float32 of shape (B, K, H, W); summing to 1 over K where classes exclude each other.
         """
+        return self.activate(self.scores(image, valid))
+
+    def scores(self, image: Tensor, valid: Tensor) -> Tensor:
+        """What :meth:`forward` makes probabilities of: logits, float32 of shape (B, K, H, W)."""
         height, width = image.shape[-2:]
         x = self.normalize(image, valid)
         if width % self.stride or height % self.stride:
             x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
         # float32: softmax of half-precision logits loses the ranking of unlikely classes.
-        logits = self.network(x)[..., :height, :width].float()
-        return logits.softmax(dim=1) if self.exclusive else logits.sigmoid()
+        return self.network(x)[..., :height, :width].float()
+
+    def activate(self, scores: Tensor) -> Tensor:
+        """Probabilities from logits (..., K, H, W), pixel by pixel."""
+        return scores.softmax(dim=-3) if self.exclusive else scores.sigmoid()
 
 
 def build_predictor(bundle: Bundle) -> Predictor:

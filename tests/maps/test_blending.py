@@ -2,18 +2,22 @@ import numpy as np
 import pytest
 import torch
 
-from sscl_geo.maps.blending import BandAccumulator
+from sscl_geo.maps.blending import TileBlender
 from sscl_geo.maps.tiles import TilePlan
 
 
-def blend(plan, tile_at, classes, columns=None):
-    band = BandAccumulator(plan, classes)
-    rows = []
+def blend(plan, tile_at, channels, columns=None, left_out=()):
+    columns = columns or plan.whole
+    blender = TileBlender(plan, channels, columns=columns)
+    found = torch.full((channels, plan.shape[0], columns.width), torch.nan)
     for i in range(len(plan.rows)):
-        for j in columns or range(len(plan.cols)):
-            band.add(i, j, tile_at(i, j))
-        rows.append(band.finish(i).clone())
-    return torch.cat(rows, dim=1).numpy()
+        for j in range(columns.first, columns.stop):
+            if (i, j) not in left_out:
+                for row, col, values in blender.add(i, j, tile_at(i, j)):
+                    top = plan.rows.finished(i)[0] + row
+                    bottom, right = top + values.shape[1], col + values.shape[2]
+                    found[:, top:bottom, col:right] = values
+    return found.numpy()
 
 
 def window(plan, field, i, j):
@@ -56,19 +60,19 @@ def test_tiles_that_differ_are_averaged_as_in_float64_over_the_whole_scene():
     np.testing.assert_allclose(blended, sums / weights, atol=1e-6)
 
 
-def test_tiles_that_are_left_out_count_as_zero():
+def test_pixels_that_no_left_out_tile_sees_come_out_the_same():
     plan = TilePlan((170, 200), tile=48, margin=4, overlap=0.5)
     generator = torch.Generator().manual_seed(1)
-    shown = torch.rand((len(plan.rows), len(plan.cols)), generator=generator) > 0.5
+    out = torch.rand((len(plan.rows), len(plan.cols)), generator=generator) > 0.8
     tiles = torch.rand((len(plan.rows), len(plan.cols), 1, 48, 48), generator=generator)
-    tiles *= shown[:, :, None, None, None]
-    expected = blend(plan, lambda i, j: tiles[i, j], 1)
-    band, rows = BandAccumulator(plan, 1), []
-    for i in range(len(plan.rows)):
-        for j in shown[i].nonzero().flatten().tolist():
-            band.add(i, j, tiles[i, j])
-        rows.append(band.finish(i).clone())
-    np.testing.assert_array_equal(torch.cat(rows, dim=1), expected)
+    untouched = np.ones(plan.shape, bool)
+    for i, j in out.nonzero().tolist():
+        untouched[slice(*plan.rows.span(i)), slice(*plan.cols.span(j))] = False
+    assert 0.1 < untouched.mean() < 0.9
+    left_out = set(map(tuple, out.nonzero().tolist()))
+    found = blend(plan, lambda i, j: tiles[i, j], 1, left_out=left_out)
+    whole = blend(plan, lambda i, j: tiles[i, j], 1)
+    np.testing.assert_array_equal(found[:, untouched], whole[:, untouched])
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
@@ -78,23 +82,20 @@ def test_parts_of_a_scene_together_are_the_whole(parts):
     tiles = torch.rand((len(plan.rows), len(plan.cols), 2, 48, 48), generator=generator)
     whole = blend(plan, lambda i, j: tiles[i, j], 2)
     assert [c.begin for c in plan.cut(parts)[1:]] == [c.end for c in plan.cut(parts)[:-1]]
-    for columns in plan.cut(parts):
-        band, rows = BandAccumulator(plan, 2, columns=columns), []
-        for i in range(len(plan.rows)):
-            for j in range(columns.first, columns.stop):
-                band.add(i, j, tiles[i, j])
-            rows.append(band.finish(i).clone())
-        part = whole[:, :, columns.begin : columns.end]
-        np.testing.assert_array_equal(torch.cat(rows, dim=1), part)
+    found = [blend(plan, lambda i, j: tiles[i, j], 2, columns) for columns in plan.cut(parts)]
+    np.testing.assert_array_equal(np.concatenate(found, axis=2), whole)
 
 
-def test_rows_without_any_tile_are_zero():
-    plan = TilePlan((40, 40), tile=16, margin=2, overlap=0.25)
-    band = BandAccumulator(plan, 1)
-    assert not any(band.finish(i).any() for i in range(len(plan.rows)))
+def test_three_tiles_may_meet_in_a_pixel():
+    plan = TilePlan((300, 290), tile=80, margin=0, overlap=0.5, stride=16)
+    assert plan.rows.step < plan.rows.core / 2
+    field = np.random.default_rng(0).random((3, *plan.shape), dtype=np.float32)
+    blended = blend(plan, lambda i, j: window(plan, field, i, j), 3)
+    np.testing.assert_allclose(blended, field, rtol=1e-5)
 
 
-def test_memory_is_that_of_one_tile_row_whatever_the_height():
-    low = BandAccumulator(TilePlan((1_000, 50), tile=64, margin=8), 2)
-    high = BandAccumulator(TilePlan((20_000, 50), tile=64, margin=8), 2)
-    assert low._sums.shape == high._sums.shape == (2, 48, 50)
+def test_memory_does_not_depend_on_the_height():
+    low = TileBlender(TilePlan((1_010, 50), tile=64, margin=8), 2)
+    high = TileBlender(TilePlan((36_000 + 1_010, 50), tile=64, margin=8), 2)
+    assert low._below.shape == high._below.shape
+    assert low._sums.shape == high._sums.shape

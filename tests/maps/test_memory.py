@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from shapely import box
 from sscl_geo.errors import ConfigError
 from sscl_geo.io.scene import open_scene
 from sscl_geo.maps.layers import class_layer
-from sscl_geo.maps.memory import plan_memory
+from sscl_geo.maps.memory import plan_memory, warm_up
 from sscl_geo.maps.segment import segment
 from sscl_geo.maps.tiles import TilePlan
+from sscl_geo.process_memory import peak_rss
 
 
-# The larger one is far above what any test before this one took: a process never forgets its peak.
 @pytest.mark.parametrize("memory", [1e-3, 1e3])
 def test_column_strips_do_not_change_the_map(
     make_scene, make_pixels, convolution, agrees, read, tmp_path, memory
@@ -42,7 +43,15 @@ def test_prediction_does_not_depend_on_the_height(make_scene, make_pixels, convo
         layers = [class_layer(convolution.classes)]
         needs.append(
             plan_memory(
-                scene, plan, layers, 3, bands=2, batch_size=1, limit=1e12, on_host=True
+                scene,
+                plan,
+                layers,
+                3,
+                process=10**9,
+                bands=2,
+                batch_size=1,
+                limit=1e12,
+                on_host=True,
             ).buffers
         )
     assert needs[0] == needs[1]
@@ -126,8 +135,6 @@ def test_an_area_elsewhere_is_refused(make_scene, make_pixels, constant, tmp_pat
 
 
 def test_a_network_is_shown_one_batch_to_know_its_memory(make_scene, make_pixels, tmp_path):
-    from sscl_geo.maps.memory import warm_up
-
     seen = []
 
     class Network(torch.nn.Module):
@@ -137,3 +144,17 @@ def test_a_network_is_shown_one_batch_to_know_its_memory(make_scene, make_pixels
 
     warm_up(Network(), (3, 2, 64, 64), "cpu")
     assert seen == [((3, 2, 64, 64), (3, 64, 64))]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others do not tell")
+def test_what_a_process_held_before_does_not_count():
+    class Network(torch.nn.Module):
+        def forward(self, *_):
+            held = np.ones(60_000_000, np.uint8)
+            time.sleep(0.05)
+            return torch.from_numpy(held)
+
+    np.ones(400_000_000, np.uint8).sum()
+    base, before = warm_up(lambda *_: None, (1, 1, 8, 8), "cpu"), peak_rss()
+    taken = warm_up(Network(), (1, 1, 8, 8), "cpu")
+    assert base + 50_000_000 < taken < before - 200_000_000
