@@ -110,7 +110,7 @@ class LabelledDataModule(BaseDataModule):
         region = None if blocks is None else Region(blocks, "train")
         size, bands = h["patch_size"], h["bands"]
         patches = LabelledPatches(self.scenes, labels, size, region, bands)
-        cells = count_labels(self.scenes, labels, max(1, size // 4), region)
+        cells = count_labels(self.scenes, labels, max(1, size // 4), region, bands)
         self.train_dataset = patches
         self.sampler = LabelledPatchSampler(
             cells, self.scenes, size, h["length"], h["class_balanced"], h["seed"]
@@ -118,7 +118,9 @@ class LabelledDataModule(BaseDataModule):
         if blocks is not None and (blocks["part"] == "val").any():
             held = Region(blocks, "val")
             self.val_dataset = LabelledPatches(self.scenes, labels, size, held, bands)
-            self.val_patches = covering_patches(count_labels(self.scenes, labels, size, held))
+            self.val_patches = covering_patches(
+                count_labels(self.scenes, labels, size, held, bands)
+            )
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
         self.train_aug = PatchAugmentation(

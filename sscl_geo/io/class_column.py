@@ -63,6 +63,11 @@ def read_classes(
     """
     column = _choose_column(frame, path, column)
     own = _tidy(frame[column])
+    if not own.notna().any():
+        raise LabelError(
+            f"Column {column!r} of {path} is empty in each of its {len(frame)} features; fill in "
+            "the class of each, by name or value, in a GIS, or name another column."
+        )
     if pd.api.types.is_numeric_dtype(own):
         keys: pd.Series = _whole(own, path, column)
         names = _partner(frame, column, keys, numeric=False)

@@ -11,8 +11,10 @@ from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.datasets.labelled_patches import PatchIndex
 from sscl_geo.errors import LabelError
 from sscl_geo.io.labels import Labels
+from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
 from sscl_geo.io.scene import Scene
+from sscl_geo.io.validity import marks_invalid
 from sscl_geo.progress import track
 
 _WINDOW = 1024
@@ -30,7 +32,7 @@ class LabelCells:
         scene: number of the scene of each cell, shape (N,).
         row: row of each cell, in cells, shape (N,).
         col: column of each cell, in cells, shape (N,).
-        counts: labelled pixels inside the region, shape (N, classes).
+        counts: labelled pixels with data inside the region, shape (N, classes).
         allowed: for each scene, the share of each of its cells inside the region, in a summed-area
             table of shape (rows + 1, columns + 1).
     """
@@ -44,18 +46,26 @@ class LabelCells:
 
 
 def count_labels(
-    scenes: Sequence[Scene], labels: Labels, cell: int, region: Region | None = None
+    scenes: Sequence[Scene],
+    labels: Labels,
+    cell: int,
+    region: Region | None = None,
+    bands: Sequence[str] | None = None,
 ) -> LabelCells:
-    """Count labels in cells, reading labels window by window and no image at all.
+    """Count labels in cells, window by window.
+
+    Labels where a scene has no data do not count, as no network can learn from them. Images are
+    read around the labels only, and not at all where a scene cannot say that it has no data.
 
     Args:
         scenes: scenes on whose grids to count.
         labels: the labels.
         cell: side of a cell in pixels.
         region: ground that may be looked at; everything if None.
+        bands: names of the bands that must have data; all if None.
 
     Raises:
-        LabelError: if there is no labelled pixel.
+        LabelError: if there is no labelled pixel with data.
     """
     classes, step = len(labels.classes), cell * max(1, _WINDOW // cell)
     found: list[NDArray[np.int64]] = []
@@ -65,22 +75,27 @@ def count_labels(
         share = np.zeros((-(-height // cell), -(-width // cell)))
         windows = [(r, c) for r in range(0, height, step) for c in range(0, width, step)]
         if labels.overlaps(scene.geobox):
+            reader = SceneReader(scene, bands) if marks_invalid(scene) else None
             for row, col in track(windows, "labels"):
                 geobox = scene.geobox[row : min(row + step, height), col : min(col + step, width)]
                 inside = np.ones(geobox.shape, bool) if region is None else region.mask(geobox)
                 indices = np.where(inside, labels.on_grid(geobox), IGNORE_INDEX)
+                if reader is not None:
+                    _drop_without_data(indices, reader, row, col)
                 first = np.array([number, row // cell, col // cell])
                 found.append(_count_window(indices, cell, classes, first))
                 i, j = (np.arange(0, n, cell) for n in geobox.shape)
                 sums = np.add.reduceat(np.add.reduceat(inside, i, 0, dtype=float), j, 1)
                 share[first[1] :, first[2] :][: len(i), : len(j)] = sums / cell**2
+            if reader is not None:
+                reader.close()
         allowed.append(np.pad(share, ((1, 0), (1, 0))).cumsum(0).cumsum(1))
     table = np.concatenate(found) if found else np.zeros((0, 3 + classes), np.int64)
     if not len(table):
         where = "the scenes" if region is None else f"the {region.part!r} blocks of the scenes"
         raise LabelError(
-            f"The labels {labels.path} have no labelled pixel in {where}; give labels of the same "
-            "place, or choose other blocks."
+            f"The labels {labels.path} have no labelled pixel with data in {where}; give labels of "
+            "the same place, or choose other blocks."
         )
     return LabelCells(cell, table[:, 0], table[:, 1], table[:, 2], table[:, 3:], tuple(allowed))
 
@@ -170,6 +185,19 @@ def covering_patches(cells: LabelCells) -> list[PatchIndex]:
         PatchIndex(int(s), int(r) * cells.cell, int(c) * cells.cell)
         for s, r, c in zip(cells.scene, cells.row, cells.col, strict=True)
     ]
+
+
+def _drop_without_data(indices: NDArray[np.uint8], reader: SceneReader, row: int, col: int) -> None:
+    """Take labels off pixels without data, reading no more than the box around the labels."""
+    known = indices != IGNORE_INDEX
+    if not known.any():
+        return
+    (top, bottom), (left, right) = (
+        np.flatnonzero(known.any(axis=axis))[[0, -1]] + (0, 1) for axis in (1, 0)
+    )
+    box = indices[top:bottom, left:right]
+    valid = reader.read_raw(row + int(top), col + int(left), *box.shape).valid
+    box[~valid] = IGNORE_INDEX
 
 
 def _count_window(

@@ -186,3 +186,10 @@ def test_a_damaged_file_is_refused(tmp_path):
     path.write_bytes(b"not a geopackage")
     with pytest.raises(LabelError, match="Cannot read"):
         open_labels(path)
+
+
+@pytest.mark.parametrize("empty", [[None, None], ["", " "], [np.nan, np.nan]])
+def test_an_empty_class_column_is_refused_with_what_to_do(write, empty):
+    path = write([pixel(0, 0), pixel(0, 1)], point=[1, 2], **{"class": empty})
+    with pytest.raises(LabelError, match=r"'class' of .* is empty in each of its 2 features; fill"):
+        open_labels(path)

@@ -130,3 +130,21 @@ def test_no_labelled_pixel_at_all_is_refused(made):
     blocks["part"] = np.where(held, "test", "train")
     with pytest.raises(LabelError, match="'train' blocks"):
         count_labels([scene], labels, 4, Region(blocks, "train"))
+
+
+def test_labels_without_data_under_them_do_not_count(make_scene):
+    labels = sparse_labels()
+    image = np.random.default_rng(1).integers(0, 2, (2, *SHAPE)).astype(np.uint8)
+    scene = open_scene(make_scene(image, nodata=0, descriptions=("red", "green")))
+    known = open_labels(make_scene(labels[None], name="labels.tif", nodata=255))
+    for bands, has_data in ((None, image.all(axis=0)), (["green"], image[1] > 0)):
+        counted = count_labels([scene], known, 8, bands=bands).counts.sum(axis=0)
+        expected = [np.count_nonzero((labels == v) & has_data) for v in (1, 2, 3)]
+        assert counted.tolist() == expected
+
+
+def test_labels_on_ground_without_data_alone_are_refused(make_scene):
+    scene = open_scene(make_scene(np.zeros((1, *SHAPE), np.uint8), nodata=0))
+    known = open_labels(make_scene(sparse_labels()[None], name="labels.tif", nodata=255))
+    with pytest.raises(LabelError, match="no labelled pixel with data"):
+        count_labels([scene], known, 8)
