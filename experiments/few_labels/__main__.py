@@ -25,6 +25,7 @@ from experiments.few_labels.features import encoder_features, hand_made_features
 from experiments.few_labels.figures import Figure, read_units, unit_path, write_unit
 from experiments.few_labels.finetune import finetuned_map
 from experiments.few_labels.ground import Ground
+from experiments.few_labels.markdown import differences_table, main_table
 from experiments.few_labels.plot import plot
 from experiments.few_labels.probe import best_probe, predict
 from experiments.few_labels.summary import differences, table
@@ -208,6 +209,13 @@ def _sum_up(config: StudyConfig, work: Path, path: Path, out: Path) -> None:
     for name, frame in written.items():
         with atomic_path(out / name) as temporary:
             frame.to_csv(temporary, index=False)
+    tables = {"table.md": main_table(figures), "differences.md": differences_table(figures)}
+    merged = [scene.name for scene in config.scenes if scene.merge]
+    if (chosen := figures[figures["scene"].isin(merged)]).size:
+        tables["merged.md"] = main_table(chosen, "miou_merged")
+    for name, text in tables.items():
+        with atomic_path(out / name) as temporary:
+            temporary.write_text(f"{text}\n", encoding="utf-8")
     plot(figures, out / "few_labels.png")
     Console().print(_shown(figures))
 

@@ -1,5 +1,6 @@
 """The study as a picture: mIoU against the share of labels."""
 
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,15 @@ _LABELS = {
     "bands_forest": "bands, forest",
 }
 
+_COLORS = (
+    LIGHT.ink, "#1f77b4", "#e07b28", "#2e8b57", "#9467bd", "#b5442f", "#d16ba5", "#8a8a8a",
+    "#b3a125", "#2ba3b5",
+)  # fmt: skip
+
+
+def _first(method: str) -> tuple[bool, str]:
+    return method != "sscl", method
+
 
 def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
     """Draw a panel a scene and mode, a line a row, with the deviation between label draws.
@@ -34,19 +44,20 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
     figure.patch.set_facecolor(LIGHT.page)
     axes = figure.subplots(len(scenes), len(modes), squeeze=False)
     names: dict[str, Line2D] = {}
+    # One colour a method, in all panels.
+    colors = dict(zip(sorted(set(found["method"]), key=_first), cycle(_COLORS), strict=False))
     for i, scene in enumerate(scenes):
         for j, mode in enumerate(modes):
             ax = axes[i][j]
             ax.set_title(f"{scene}, {mode.replace('_', ' + ')}", fontsize=10)
             rows = found[(found["scene"] == scene) & (found["mode"] == mode)]
-            for number, ((init, method), line) in enumerate(groups(rows, ROW)):
-                color = LIGHT.curves[number % len(LIGHT.curves)]
+            for (init, method), line in groups(rows, ROW):
                 style = {"imagenet": "-", "random": ":", "none": "--"}[init]
                 (drawn_line,) = ax.plot(
                     100 * line["label_share"],
                     line["mean"],
                     style,
-                    color=color,
+                    color=colors[method],
                     linewidth=2.4 if method == "sscl" else 1.2,
                     marker="o",
                     markersize=3,

@@ -83,8 +83,8 @@ def table(figures: pd.DataFrame, figure: str = "miou") -> pd.DataFrame:
 
     Returns:
         a row for each case and row of the study: ``mean``, ``label_std`` (between label draws, of
-        means over pretraining seeds), ``seed_std`` (the other way round; NaN for one seed), and
-        ``maps``, the number of figures.
+        means over pretraining seeds), ``seed_std`` (the other way round; NaN for one seed),
+        ``seeds``, the number of pretraining seeds, and ``maps``, that of figures.
     """
     found = []
     for key, rows in groups(figures, [*CASE, *ROW]):
@@ -95,6 +95,7 @@ def table(figures: pd.DataFrame, figure: str = "miou") -> pd.DataFrame:
                 "mean": grid.to_numpy().mean(),
                 "label_std": grid.mean(axis=1).std(),
                 "seed_std": grid.mean(axis=0).std(),
+                "seeds": grid.shape[1],
                 "maps": grid.size,
             }
         )
