@@ -5,9 +5,9 @@
 Every side runs in a process of its own on the same scene (uint16, 4 bands, 512-pixel tiles,
 DEFLATE), with tiles of 512 pixels at steps of 384, one at a time. *forward_share* compares whole
 runs with the bare network (U-Net, ResNet-18) on as many tiles in memory, in turn, on a stretch of a
-Sentinel-2 tile's full width. The others use a stub that returns fixed logits, on one core. geoai
-has requirements of its own: install ``geoai-py==0.43`` into another environment and name its
-Python.
+Sentinel-2 tile's full width. The others use a stub that returns fixed logits, on one core; *stage_*
+says how many nanoseconds of a processor a pixel takes there, and for what. geoai has requirements
+of its own: install ``geoai-py==0.43.*`` into another environment and name its Python.
 """
 
 import argparse
@@ -20,10 +20,11 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from experiments.benchmarks.harness import Metric, run
 from experiments.benchmarks.scenes import make_large_scene, repeat_scene
+from experiments.benchmarks.segment_stages import STAGES
 from sscl_geo.progress import track
 
 SENTINEL: Final = 10_980
@@ -62,10 +63,23 @@ def _host(scene: Path, rounds: int, geoai: Path | None) -> Iterator[Metric]:
     speeds = {name: statistics.median(values) for name, values in found.items()}
     for name, speed in speeds.items():
         yield Metric(f"host_{name}", speed, "MPix/s", "higher", versus="stub network, one core")
+    yield from _stages(scene, small, rounds)
     for name, (_, target) in others.items():
         ratio = speeds["ours"] / speeds[name] if name in speeds else float("nan")
         versus = f"{name}, stub network, one core"
         yield Metric(f"host_over_{name}", ratio, "x", "higher", target, versus)
+
+
+def _stages(scene: Path, small: Path, rounds: int) -> Iterator[Metric]:
+    found: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for _ in track(range(rounds), "stages"):
+        result = _side("ours", scene, "--warm-up", str(small), "--stages")
+        seconds = result["stages"] | {"other": result["cpu"] - sum(result["stages"].values())}
+        for stage in STAGES:
+            found[stage].append(seconds[stage] / result["pixels"] * 1e9)
+    for stage, values in found.items():
+        name, value = f"stage_{stage}", statistics.median(values)
+        yield Metric(name, value, "ns/pixel", "lower", versus="stub network, one core")
 
 
 def _memory(square: Path, tall: Path, cores: int) -> Iterator[Metric]:
@@ -96,7 +110,7 @@ def _share(stretch: Path, rounds: int, cores: int, versus: str) -> Iterator[Metr
 
 def _side(
     side: str, scene: Path, *words: str, python: str | Path = sys.executable
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Run one side in a process of its own and read what it measured."""
     out = scene.with_name(f"{side}.out.tif")
     command = [
@@ -117,7 +131,7 @@ def _side(
 def main() -> None:
     """Read what the harness does not know, and run."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--rows", type=int, default=1536)
+    parser.add_argument("--rows", type=int, default=1152)
     parser.add_argument("--geoai-python", type=Path)
     given, rest = parser.parse_known_args()
     measured = partial(measure, rows=given.rows, geoai=given.geoai_python)

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=Path, help="scene that is segmented before")
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--defaults", action="store_true", help="tiles of the default size")
+    parser.add_argument("--stages", action="store_true", help="tell what each stage of ours takes")
     given = parser.parse_args()
     # Before NumPy and PyTorch start their threads.
     os.environ["OMP_NUM_THREADS"] = str(given.cores)
@@ -45,13 +46,20 @@ def main() -> None:
     with torch.inference_mode():
         if given.warm_up is not None:
             SIDES[given.side](given.warm_up, given.out, network, given.defaults)()
+        clock = None
+        if given.stages:
+            from experiments.benchmarks.segment_stages import watch_segment
+
+            clock = watch_segment(network)
         start, busy = time.perf_counter(), time.process_time()
         seconds = run() or time.perf_counter() - start
         busy = time.process_time() - busy
     # Not getrusage(2), which also counts what the benchmark held when it started this process.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = 1024 * int(status.split("VmHWM:")[1].split()[0])
-    print(json.dumps({"seconds": seconds, "cpu": busy, "pixels": pixels, "peak": peak}))
+    stages = None if clock is None else clock.seconds
+    found = {"seconds": seconds, "cpu": busy, "pixels": pixels, "peak": peak, "stages": stages}
+    print(json.dumps(found))
 
 
 def _network(name: str) -> Any:

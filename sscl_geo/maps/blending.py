@@ -45,7 +45,8 @@ class TileBlender:
         device: where the tiles are; the sums stay there.
         columns: the part of the scene that is computed; all of it if None.
         activate: makes of a tile's values (channels, rows, columns) those that are averaged, pixel
-            by pixel, for example a softmax; the values themselves if None.
+            by pixel and in memory of their own, for example a softmax; the values themselves if
+            None.
 
     Example:
         >>> plan = TilePlan((300, 200), tile=64, margin=8, overlap=0.5)
@@ -113,16 +114,17 @@ class TileBlender:
         for begin in range(0, bottom - top, self._step):
             end = min(begin + self._step, bottom - top)
             here = np.s_[:, : end - begin, : right - left]
-            part = core[:, begin:end]
-            if self._activate is not None:
-                part = self._activate(part)
             weight = torch.mul(
                 self._row_weights[i][begin:end], col_weights, out=self._weight[here[1:]]
             )
-            sums = torch.mul(part, weight, out=self._sums[here])
-            sums[:, :, :seen] += self._beside[:, begin:end, :seen]
+            if self._activate is None:
+                sums = torch.mul(core[:, begin:end], weight, out=self._sums[here])
+            else:  # makes values of its own
+                sums = self._activate(core[:, begin:end]).mul_(weight)
+            sums[:, :, :seen].add_(self._beside[:, begin:end, :seen])
             above = min(max(old - begin, 0), end - begin)
-            sums[:, :above, seen:] += self._below[:, begin : begin + above, left + seen : right]
+            earlier = self._below[:, begin : begin + above, left + seen : right]
+            sums[:, :above, seen:].add_(earlier)
             self._beside[:, begin:end, : right - left - ready] = sums[:, :, ready:]
             split = min(max(done - begin, 0), end - begin)
             if split < end - begin:

@@ -15,7 +15,7 @@ from sscl_geo.io.atomic import publish
 from sscl_geo.maps.areas import ClassAreas
 from sscl_geo.maps.cog import write_cog
 from sscl_geo.maps.layers import LayerName
-from sscl_geo.maps.overviews import build_overviews
+from sscl_geo.maps.overviews import average, build_overviews, most_frequent
 from sscl_geo.maps.products.attributes import write_attributes
 from sscl_geo.maps.products.polygons import write_polygons
 from sscl_geo.maps.products.style import write_style
@@ -139,7 +139,11 @@ def finish_map(
     folder = rasters[0].path.parent
     ready: list[tuple[Path, Path]] = []
     for raster, path in zip(rasters[1:], products.layers.values(), strict=True):
-        vrt = raster.describe(raster.path.with_suffix(".vrt"), geobox, tags)
+        overviews = ()
+        if raster.layer.dtype == "float16":  # of which GDAL makes none
+            overviews = build_overviews(raster, geobox, average)
+        vrt = raster.path.with_suffix(".vrt")
+        raster.describe(vrt, geobox, tags, overviews=overviews)
         cog = raster.path.with_suffix(".tif")
         write_cog(vrt, cog, "AVERAGE", _crc32(raster))
         ready.append((cog, path))
@@ -172,7 +176,7 @@ def _write_class_map(
             areas.add(rows[:, 0])
         attributes = raster.path.with_name("attributes.xml")
         write_attributes(attributes, classes, areas.pixels, areas.hectares)
-    overviews = build_overviews(raster, geobox)
+    overviews = build_overviews(raster, geobox, most_frequent)
     # GDAL takes the attribute table into the COG; the names stay beside it.
     vrt = raster.path.with_suffix(".vrt")
     raster.describe(vrt, geobox, tags, attributes, overviews)

@@ -21,10 +21,6 @@ PROBABILITY_STEPS: Final = 250
 """Probabilities in uint8 are counted in 250ths, so that 255 stays free for pixels without data."""
 
 
-_PIXELS_AT_ONCE: Final = 16_384
-"""Pixels that a layer is computed for at once, so that they stay in the processor's cache."""
-
-
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A raster on the grid of a scene.
@@ -33,7 +29,7 @@ class Layer:
         name: ``"classes"`` or a :data:`LayerName`.
         bands: name of each band.
         compute: from float32 of shape (channels, rows, columns) to values of the raster of shape
-            (bands, rows, columns), on the same device.
+            (bands, rows, columns), on the same device; pixel by pixel.
         dtype: numpy name of its pixel type.
         nodata: value of pixels without data.
         unit: unit of its values, or ``""``.
@@ -49,17 +45,6 @@ class Layer:
     unit: str = ""
     scale: float = 1.0
     colors: tuple[tuple[int, tuple[int, int, int, int]], ...] = ()
-
-    def compute_in_bands(self, values: Tensor) -> Tensor:
-        """Do what ``compute`` does, some rows at a time, so that what lies between stays small.
-
-        The result shares no memory with ``values``.
-        """
-        if values.device.type != "cpu":
-            return self.compute(values).clone()
-        step = max(1, _PIXELS_AT_ONCE // values.shape[2])
-        rows = range(0, values.shape[1], step)
-        return torch.cat([self.compute(values[:, row : row + step]) for row in rows], dim=1)
 
 
 class WithPeak(torch.nn.Module):

@@ -10,7 +10,6 @@ from sscl_geo.maps.layers import (
     WithPeak,
     disagreement,
     entropy,
-    make_layer,
     margin,
     most_probable,
 )
@@ -51,13 +50,6 @@ def test_tiles_that_name_one_class_do_not_disagree():
 def test_tiles_that_are_sure_of_different_classes_disagree_by_a_half():
     tiles = torch.eye(2)[:, :, None, None]
     assert disagreement(WithPeak(lambda x, _: x)(tiles, None).mean(dim=0)).item() == 0.5
-
-
-def test_a_layer_is_the_same_in_bands_of_rows_as_at_once(probabilities, convolution):
-    wide = probabilities[:3].repeat(1, 1, 300)
-    for name in LAYER_NAMES:
-        layer = make_layer(name, convolution.classes)
-        np.testing.assert_array_equal(layer.compute_in_bands(wide), layer.compute(wide))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 import rasterio
 
 from sscl_geo.io.scene import open_scene
-from sscl_geo.maps.overviews import most_frequent
+from sscl_geo.maps.overviews import average, most_frequent
 from sscl_geo.maps.segment import segment
 
 
@@ -31,3 +31,20 @@ def test_each_level_is_half_as_large_until_one_block_holds_it(
             assert overview.shape == shape
             assert (overview.read(1) == 1).all()
     assert max(shape) <= 512
+
+
+def test_means_are_taken_among_pixels_with_data():
+    four = [np.array(v, np.float16) for v in ([1, np.nan], [2, np.nan], [3, np.nan], [np.nan] * 2)]
+    np.testing.assert_array_equal(average(four, np.nan), [2, np.nan])
+
+
+def test_overviews_of_probabilities_in_float16_are_means(
+    make_scene, make_pixels, constant, tmp_path
+):
+    scene = open_scene(make_scene(make_pixels(700, 40)))
+    network = constant((0.2, 0.5, 0.3))
+    made = segment(scene, network, tmp_path / "map.tif", layers=["probabilities16"])
+    with rasterio.open(made.layers["probabilities16"], overview_level=0) as overview:
+        assert overview.shape == (350, 20)
+        expected = np.float16([0.2, 0.5, 0.3])[:, None, None]
+        np.testing.assert_array_equal(overview.read(), np.broadcast_to(expected, (3, 350, 20)))
