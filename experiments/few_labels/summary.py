@@ -129,7 +129,8 @@ def differences(figures: pd.DataFrame, method: str, figure: str = "miou") -> pd.
                     | {"init": init, "method": method, "over": other, "over_init": other_init}
                     | {"mean": gain.mean, "low": gain.low, "high": gain.high}
                 )
-    return pd.DataFrame(found)
+    columns = [*CASE, "init", "method", "over", "over_init", "mean", "low", "high"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def _grid(rows: pd.DataFrame, figure: str) -> pd.DataFrame:
