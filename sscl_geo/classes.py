@@ -113,7 +113,11 @@ class ClassTable:
                 rows = list(csv.DictReader(file))
         except OSError as error:
             raise LabelError(f"There is no class table {path}; check the path.") from error
-        return cls(tuple(_parse_row(path, i, row) for i, row in enumerate(rows)))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise LabelError(
+                f"{path} cannot be read as a class table; save it as CSV in UTF-8 ({error})."
+            ) from error
+        return cls(tuple(parse_row(path, i, row) for i, row in enumerate(rows)))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write the table as :meth:`from_csv` reads it."""
@@ -125,7 +129,17 @@ class ClassTable:
             writer.writerows([c.value, c.name, c.hex_color] for c in self.classes)
 
 
-def _parse_row(path: object, i: int, row: dict[str, str | None]) -> LandCoverClass:
+def parse_row(path: object, i: int, row: dict[str, str | None]) -> LandCoverClass:
+    """Read one class from a row of texts.
+
+    Args:
+        path: file of the row, for messages.
+        i: number of the row, from 0.
+        row: ``value``, ``name`` and, optionally, ``color`` (#rrggbb).
+
+    Raises:
+        LabelError: if the row cannot be understood.
+    """
     try:
         value, name = int(row["value"] or ""), (row["name"] or "").strip()
     except (KeyError, ValueError) as error:

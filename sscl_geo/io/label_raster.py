@@ -1,27 +1,31 @@
 """Class rasters as labels, on any grid and in any coordinate reference system."""
 
-import os
-
 import numpy as np
-import rasterio
 import rasterio.warp
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.enums import Resampling
+from rasterio.enums import Resampling as Method
 from rasterio.errors import CRSError
 
-from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
+from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.errors import LabelError, SceneError
 from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
 from sscl_geo.geometry.footprint import corners
 from sscl_geo.geometry.grid import grid_shape, grid_wkt, window_offset
-from sscl_geo.io.legend import read_legend
+from sscl_geo.io.class_table import Classification
+from sscl_geo.io.label_values import label_values
+from sscl_geo.io.labels import Resampling
 from sscl_geo.io.reading import SceneReader
+from sscl_geo.io.remap import Remap
+from sscl_geo.io.retagging import open_in_crs
 from sscl_geo.io.scene import Scene, open_scene
-from sscl_geo.progress import track
 
 _TILE = 1024
+_LARGEST = 4 * _TILE**2
+"""Pixels of the labels that are read for one part of a coarser grid."""
+
+_RESAMPLING = {"nearest": Method.nearest, "majority": Method.mode}
 
 
 class RasterLabels:
@@ -32,20 +36,29 @@ class RasterLabels:
 
     Args:
         path: any raster that GDAL reads.
-        classes: the classes; if None, every value that occurs, with the file's own names and
-            colours where it has them (the file is scanned once).
+        wanted: the classes to expect; if it holds none, every value that occurs, with the file's
+            own names and colours where it has them (the file is scanned once).
+        remap: rules that merge, rename or drop classes; they may name any value of 16 bits, 255
+            also.
+        resampling: what a pixel of another grid gets, see :meth:`on_grid`.
+        crs: coordinate reference system in place of the one that the file names.
 
     Raises:
         LabelError: if the file is no georeferenced raster of one band, holds no label, or a value
-            outside ``classes``.
+            outside ``wanted``.
     """
 
-    is_named_only = False
-
-    def __init__(self, path: str | os.PathLike[str], classes: ClassTable | None = None) -> None:
-        self.path = os.fspath(path)
+    def __init__(
+        self,
+        path: str,
+        wanted: Classification | None = None,
+        remap: Remap | None = None,
+        resampling: Resampling = "nearest",
+        crs: str | None = None,
+    ) -> None:
+        self.path, self.resampling = path, resampling
         try:
-            self.scene: Scene = open_scene(self.path)
+            self.scene: Scene = open_scene(path) if crs is None else open_in_crs(path, crs)
         except SceneError as error:
             raise LabelError(f"The labels cannot be used: {error}") from error
         if len(self.scene.bands) != 1:
@@ -57,16 +70,17 @@ class RasterLabels:
         self.extent = shapely.Polygon(
             corners(matrix_from_affine(self.scene.geobox.affine), self.scene.shape)
         )
-        self.classes = classes if classes is not None else _scan(self.scene)
-        self._index_of = np.full(NODATA + 1, IGNORE_INDEX, np.uint8)
-        self._index_of[list(self.classes.values)] = np.arange(len(self.classes))
+        values = label_values(self.scene, wanted or Classification(), remap or Remap())
+        self.classes, self.is_named_only = values.classes, values.is_named_only
+        self._values = values
 
     def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
-        """Class indices on a grid, by nearest neighbour.
+        """Class indices on a grid.
 
         On the raster's own grid, or a window of it, pixels come through untouched. Other grids get
         the label whose pixel holds the centre of theirs, through an exact (not approximated)
-        transformation of coordinates.
+        transformation of coordinates; or, by ``"majority"``, the most frequent of the labels whose
+        pixels reach into theirs, pixels without a label left out.
 
         Args:
             geobox: the grid; any orientation and coordinate reference system.
@@ -99,6 +113,13 @@ class RasterLabels:
         if window is None:
             return
         row, col, height, width = window
+        if height * width > _LARGEST and max(out.shape) > 1:
+            axis = int(out.shape[1] > out.shape[0])
+            half = out.shape[axis] // 2
+            for part in (slice(None, half), slice(half, None)):
+                of = (slice(None), part) if axis else (part, slice(None))
+                self._warp(reader, geobox[of], out[of])
+            return
         source = self.scene.geobox[row : row + height, col : col + width]
         target = np.full(out.shape, IGNORE_INDEX, np.uint8)
         rasterio.warp.reproject(
@@ -110,7 +131,7 @@ class RasterLabels:
             dst_transform=geobox.affine,
             dst_crs=grid_wkt(geobox),
             dst_nodata=IGNORE_INDEX,
-            resampling=Resampling.nearest,
+            resampling=_RESAMPLING[self.resampling],
             tolerance=0,
         )
         out[...] = target
@@ -118,46 +139,7 @@ class RasterLabels:
     def _read(
         self, reader: SceneReader, row: int, col: int, height: int, width: int
     ) -> NDArray[np.uint8]:
-        patch = reader.read(row, col, height, width)
-        values = _whole_values(patch.image[0], patch.valid, self.path)
-        indices = self._index_of[values]
-        unknown = (values != NODATA) & (indices == IGNORE_INDEX)
-        if unknown.any():
-            raise LabelError(
-                f"{self.path} holds the class value {values[unknown][0]}, which is not among the "
-                f"classes {', '.join(map(str, self.classes.values))}; add it to the class table, "
-                "or make it the raster's nodata value."
-            )
-        return indices
-
-
-def _scan(scene: Scene) -> ClassTable:
-    """Class table of every value that occurs, read tile by tile."""
-    height, width = scene.shape
-    seen = np.zeros(NODATA + 1, bool)
-    tiles = [(r, c) for r in range(0, height, _TILE) for c in range(0, width, _TILE)]
-    with SceneReader(scene) as reader:
-        for row, col in track(tiles, "classes"):
-            patch = reader.read(row, col, min(_TILE, height - row), min(_TILE, width - col))
-            seen[_whole_values(patch.image[0], patch.valid, scene.path)] = True
-    values = np.flatnonzero(seen[:NODATA]).tolist()
-    if not values:
-        raise LabelError(f"The label raster {scene.path} holds no label; check its nodata value.")
-    return read_legend(scene.path).table(values)
-
-
-def _whole_values(
-    pixels: NDArray[np.float32], valid: NDArray[np.bool_], path: str
-) -> NDArray[np.uint8]:
-    """Class values as uint8, NODATA where there is none."""
-    values = np.where(valid, pixels, NODATA)
-    bad = (values < 0) | (values > NODATA) | (values != np.round(values))
-    if bad.any():
-        raise LabelError(
-            f"{path} holds the value {values[bad][0]:g}, which is no class value; use whole "
-            f"numbers from 0 to {NODATA - 1}, and declare a nodata value for unlabelled pixels."
-        )
-    return values.astype(np.uint8)
+        return self._values.indices(reader.read_raw(row, col, height, width))
 
 
 def _covering_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int] | None:

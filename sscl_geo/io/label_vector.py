@@ -1,21 +1,25 @@
 """Points, lines and polygons as labels, on any grid and in any coordinate reference system."""
 
 import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyogrio.errors import DataSourceError
 
-from sscl_geo.classes import ClassTable
+from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.errors import LabelError, SkippedLabelWarning
-from sscl_geo.geometry.grid import grid_wkt
+from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.class_column import read_classes
+from sscl_geo.io.class_table import Classification
+from sscl_geo.io.labels import Overlap
+from sscl_geo.io.qgis_style import style_beside
 from sscl_geo.io.rasterize import rasterize
+from sscl_geo.io.remap import Remap
+from sscl_geo.io.vector_layers import read_layers
 
 
 class _Drawing(NamedTuple):
@@ -26,54 +30,63 @@ class _Drawing(NamedTuple):
 
 
 class VectorLabels:
-    """Labels from a vector layer with a class column.
+    """Labels from vector layers with a class column.
 
     The file is read once, and reprojected once for each coordinate reference system that is asked
     for. Where features overlap, points lie on top of lines and lines on top of polygons; among
-    features of one kind the later one in the file lies on top, as a GIS draws them.
+    features of one kind ``overlap`` decides, by default as a GIS draws them.
 
     Args:
         path: any file that pyogrio reads.
-        classes: the classes; those of the column if None. Text is matched by name, numbers by
-            value.
+        wanted: the classes to expect; those of the column if it holds none. Text is matched by
+            name, numbers by value.
         column: the class column; chosen if None (see
             :func:`sscl_geo.io.class_column.read_classes`).
-        layer: name of the layer, for files that have several.
+        layers: names of the layers to read together, for files that have several.
+        remap: rules that merge, rename or drop classes.
+        overlap: ``"last"`` or ``"first"`` in the file, or the ``"smallest"`` lies on top; or pixels
+            that features of different classes take are left without a label (``"ignore"``), of
+            whatever kind the features are.
+        crs: coordinate reference system in place of the one that the file names.
 
     Raises:
         LabelError: if the file cannot be read, has no coordinate reference system, no feature with
-            a class, or a class outside ``classes``.
+            a class, or a class outside ``wanted``.
     """
 
     def __init__(
         self,
         path: str,
-        classes: ClassTable | None = None,
+        wanted: Classification | None = None,
         column: str | None = None,
-        layer: str | None = None,
+        layers: Sequence[str] = (),
+        remap: Remap | None = None,
+        overlap: Overlap = "last",
+        crs: str | None = None,
     ) -> None:
-        self.path = path
-        frame = _read(path, layer)
-        found = read_classes(frame, path, classes, column)
+        self.path, self.overlap = path, overlap
+        frame, layers = read_layers(path, layers, crs)
+        found = read_classes(frame, path, wanted, column, remap, style_beside(path, layers))
         self.classes, self.is_named_only = found.classes, found.is_named_only
         has_shape = ~(frame.geometry.isna() | frame.geometry.is_empty).to_numpy()
-        kept = found.has_class & has_shape
-        if not kept.any():
+        usable = found.is_filled & has_shape
+        if not usable.all():
+            warnings.warn(
+                f"{np.count_nonzero(~usable)} of {len(usable)} features of {path} have no geometry "
+                f"or no class in {found.column!r} and were left out.",
+                SkippedLabelWarning,
+                stacklevel=2,
+            )
+        # Features that a rule drops are kept where they may hide others.
+        if not (usable & (found.indices != IGNORE_INDEX)).any():
             raise LabelError(
                 f"{path} has no feature with both a geometry and a class in {found.column!r}; "
                 "name another column, or fill it in."
             )
-        if not kept.all():
-            warnings.warn(
-                f"{np.count_nonzero(~kept)} of {len(kept)} features of {path} have no geometry or "
-                f"no class in {found.column!r} and were left out.",
-                SkippedLabelWarning,
-                stacklevel=2,
-            )
-        flat = shapely.force_2d(frame.geometry.to_numpy()[kept])
-        order = np.argsort(-shapely.get_dimensions(flat), kind="stable")
+        flat = shapely.force_2d(frame.geometry.to_numpy()[usable])
+        order = _drawing_order(flat, overlap)
         self._frame = gpd.GeoSeries(flat[order], crs=frame.crs)
-        self._indices = found.indices[kept][order]
+        self._indices = found.indices[usable][order]
         self._drawings: dict[str, _Drawing] = {}
         self.crs = frame.crs.to_wkt()
         self.extent = shapely.box(*self._frame.total_bounds)
@@ -92,7 +105,18 @@ class VectorLabels:
         """
         drawing = self._in_crs(grid_wkt(geobox))
         hits = np.sort(drawing.tree.query(geobox.extent.geom))
-        return rasterize(drawing.geometries[hits], self._indices[hits], geobox)
+        geometries, indices = drawing.geometries[hits], self._indices[hits]
+        if self.overlap != "ignore":
+            return rasterize(geometries, indices, geobox)
+        result = np.full(grid_shape(geobox), IGNORE_INDEX, np.uint8)
+        taken = np.zeros(result.shape, bool)
+        for index in np.unique(indices):
+            of_class = indices == index
+            drawn = np.zeros(np.count_nonzero(of_class), np.uint8)
+            own = rasterize(geometries[of_class], drawn, geobox) == 0
+            result[own] = np.where(taken[own], IGNORE_INDEX, index)
+            taken |= own
+        return result
 
     def overlaps(self, geobox: GeoBox) -> bool:
         """True if the extents of labels and grid share ground."""
@@ -108,31 +132,15 @@ class VectorLabels:
         return self._drawings[wkt]
 
 
-def _read(path: str, layer: str | None) -> gpd.GeoDataFrame:
-    try:
-        if path.lower().endswith((".parquet", ".geoparquet")):
-            frame = gpd.read_parquet(path)
-        else:
-            frame = gpd.read_file(path, layer=_choose_layer(path, layer), engine="pyogrio")
-    except (DataSourceError, OSError, ValueError) as error:
-        raise LabelError(
-            f"Cannot read {path} as a vector layer; give a file that ogrinfo can read ({error})."
-        ) from error
-    if not isinstance(frame, gpd.GeoDataFrame):
-        raise LabelError(f"{path} holds a table without geometry; give points, lines or polygons.")
-    if frame.crs is None:
-        raise LabelError(
-            f"{path} has no coordinate reference system; assign one, for example with "
-            "'ogr2ogr -a_srs EPSG:32612 OUT FILE'."
-        )
-    return frame
-
-
-def _choose_layer(path: str, layer: str | None) -> str:
-    layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-    if layer is None and len(layers) == 1:
-        return layers[0]
-    if layer not in layers:
-        problem = "several layers" if layer is None else f"no layer {layer!r}"
-        raise LabelError(f"{path} has {problem}; name one of {', '.join(layers) or 'none'}.")
-    return layer
+def _drawing_order(geometries: NDArray[np.object_], overlap: Overlap) -> NDArray[np.intp]:
+    """Order in which to draw: polygons, lines, points; the last of each kind lies on top."""
+    at = np.arange(len(geometries))
+    if overlap == "first":
+        within = -at
+    elif overlap == "smallest":
+        # Features that overlap lie at one place, where a projection stretches all of them alike.
+        within = -np.where(shapely.get_dimensions(geometries) == 2, shapely.area(geometries),
+                           shapely.length(geometries))  # fmt: skip
+    else:
+        within = at
+    return np.lexsort((at, within, -shapely.get_dimensions(geometries)))

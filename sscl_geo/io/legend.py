@@ -10,8 +10,11 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.shutil import copy, delete, exists  # ty: ignore[import-not-found] - compiled
 
-from sscl_geo.classes import NODATA, ClassTable, LandCoverClass, default_color
+from sscl_geo.classes import ClassTable, LandCoverClass, default_color
 from sscl_geo.errors import SceneError
+from sscl_geo.io.attribute_table import attribute_table
+from sscl_geo.io.qgis_style import style_beside
+from sscl_geo.io.remap import number_or_text
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class Legend:
 
 
 def read_legend(path: str | os.PathLike[str]) -> Legend:
-    """Read the category names and the colour table of a raster's first band.
+    """Read the names and colours that a raster's first band has of its values.
+
+    Names are the category names, else those of the raster attribute table; colours those of the
+    colour table, else of the attribute table. What is still missing comes from a QGIS style
+    ``NAME.qml`` beside the file.
 
     Rasterio gives no access to category names, so GDAL is asked to describe the file as a VRT in
     memory: this works for every format and for names kept in an ``.aux.xml``. Nothing is decoded.
@@ -69,28 +76,41 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
         if exists(vrt):
             delete(vrt, driver="VRT")
     band = ET.fromstring(document).find("VRTRasterBand[@band='1']")  # noqa: S314 - GDAL wrote it
-    if band is None:
-        return Legend()
-    names = _category_names(band) or _names_beside(path)
+    bands = [b for b in (band, _band_beside(path)) if b is not None]
+    found = [f for b in bands for f in (_own(b), Legend(*attribute_table(b)))]
+    found.append(_styled(os.fspath(path)))
+    return Legend(
+        next((legend.names for legend in found if legend.names), {}),
+        next((legend.colors for legend in found if legend.colors), {}),
+    )
+
+
+def _own(band: ET.Element) -> Legend:
+    """Category names and colour table."""
+    names = [(c.text or "").strip() for c in band.findall("CategoryNames/Category")]
     entries = [
         (int(e.get("c1", 0)), int(e.get("c2", 0)), int(e.get("c3", 0)))
         for e in band.findall("ColorTable/Entry")
     ]
     return Legend(
-        names={i: name for i, name in enumerate(names[:NODATA]) if name},
-        colors=dict(enumerate(entries[:NODATA])),
+        names={i: name for i, name in enumerate(names) if name}, colors=dict(enumerate(entries))
     )
 
 
-def _category_names(band: ET.Element) -> list[str]:
-    return [(c.text or "").strip() for c in band.findall("CategoryNames/Category")]
-
-
-def _names_beside(path: str | os.PathLike[str]) -> list[str]:
-    """Category names in a local ``.aux.xml``, which GDAL does not look for in all settings."""
+def _band_beside(path: str | os.PathLike[str]) -> ET.Element | None:
+    """First band of a local ``.aux.xml``, which GDAL does not look for in all settings."""
     try:
         document = ET.parse(f"{os.fspath(path)}.aux.xml")  # noqa: S314 - expat limits entities
     except (OSError, ET.ParseError):
-        return []
-    band = document.find("PAMRasterBand[@band='1']")
-    return [] if band is None else _category_names(band)
+        return None
+    return document.find("PAMRasterBand[@band='1']")
+
+
+def _styled(path: str) -> Legend:
+    """Names and colours of a style beside the file."""
+    style = style_beside(path)
+    keys = [] if style is None else [(number_or_text(c.values[0]), c) for c in style.classes]
+    return Legend(
+        names={k: c.label for k, c in keys if isinstance(k, int) and c.label},
+        colors={k: c.color for k, c in keys if isinstance(k, int) and c.color is not None},
+    )
