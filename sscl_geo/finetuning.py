@@ -18,7 +18,7 @@ from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, TrainingError
-from sscl_geo.io.labels import open_labels
+from sscl_geo.io.labels import LabelOptions, open_with
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
@@ -62,8 +62,9 @@ def finetune(
     decoder: Decoder = "unet",
     encoder_name: str = "resnet18",
     imagenet: bool = False,
-    classes: ClassTable | None = None,
+    classes: ClassTable | StrPath | None = None,
     column: str | None = None,
+    label_options: LabelOptions | None = None,
     within: gpd.GeoDataFrame | StrPath | None = None,
     bands: Sequence[str] | None = None,
     patch_size: int = 128,
@@ -98,8 +99,10 @@ def finetune(
             similar labelled ground and is not trained.
         encoder_name: name of the encoder where no pretrained one is given.
         imagenet: start ``encoder_name`` from ImageNet weights.
-        classes: the classes; those of the labels if None.
+        classes: the classes, as a table or a CSV, YAML or QML file of it; those of the labels if
+            None.
         column: column of a vector file that holds the class; chosen if None.
+        label_options: how the labels are read otherwise: layers, remapping, resampling, overlaps.
         within: blocks, see :func:`sscl_geo.splits.spatial_blocks`. Training sees no pixel, of image
             or labels, outside the part ``train``; the weights kept are those that were best in the
             part ``val``, if there is one. No other part is looked at.
@@ -149,7 +152,7 @@ def finetune(
             raise ConfigError("Give either within or val_share: both say what is for validation.")
         within = held_out_blocks(
             SceneDataset(paths, bands).scenes,
-            open_labels(labels, classes, column),
+            open_with(labels, classes, column, label_options),
             val_share,
             block_size=patch_size,
             buffer=patch_size // 4,
@@ -158,8 +161,9 @@ def finetune(
     data = LabelledDataModule(
         [os.fspath(path) for path in paths],
         os.fspath(labels),
-        classes=classes,
+        classes=os.fspath(classes) if isinstance(classes, str | os.PathLike) else classes,
         column=column,
+        label_options=label_options,
         within=os.fspath(within) if isinstance(within, str | os.PathLike) else within,
         mean=None if start is None else start.mean,
         std=None if start is None else start.std,

@@ -1,6 +1,7 @@
 """``sscl-geo evaluate``: compare maps with reference labels."""
 
 from pathlib import Path
+from typing import Literal
 
 
 def evaluate(
@@ -11,6 +12,11 @@ def evaluate(
     part: str = "test",
     classes: Path | None = None,
     column: str | None = None,
+    layer: list[str] | None = None,
+    remap: Path | None = None,
+    resampling: Literal["nearest", "majority"] = "nearest",
+    overlap: Literal["last", "first", "smallest", "ignore"] = "last",
+    label_crs: str | None = None,
     boundary_tolerance: float = 2,
     sampled: bool = False,
     out: Path | None = None,
@@ -25,9 +31,17 @@ def evaluate(
             of the same name for each map.
         within: file of blocks; only those of --part are looked at.
         part: name of the part of --within.
-        classes: CSV file with the columns value, name, color; the classes of map and labels if not
-            given.
+        classes: CSV or YAML file with value, name, color, or a QGIS style (QML); the classes of
+            map and labels if not given.
         column: column of a vector file that holds the class; chosen if not given.
+        layer: layer of a vector file that has several; more are read together, later ones on top.
+        remap: YAML or CSV file of rules 'source value or name: class or ignore' for the labels.
+        resampling: what a pixel gets from a class raster on another grid: the class under its
+            centre, or the most frequent inside it.
+        overlap: which of overlapping features has a pixel; 'ignore' leaves it without a label where
+            their classes differ.
+        label_crs: coordinate reference system of the labels, where the file names none or a wrong
+            one.
         boundary_tolerance: how far a border of the map may lie from that of the labels, in pixels.
         sampled: the labels are reference points that 'points' drew from this map: estimate accuracy
             and areas of the whole map from them, with 95 % confidence intervals.
@@ -40,10 +54,10 @@ def evaluate(
     """
     from rich.console import Console
 
-    from sscl_geo.classes import ClassTable
     from sscl_geo.errors import ConfigError
     from sscl_geo.evaluation import estimate_areas
     from sscl_geo.evaluation import evaluate as run
+    from sscl_geo.io.labels import LabelOptions
     from sscl_geo.report.evaluation import write_evaluation
     from sscl_geo.report.evaluation_tables import area_table, print_evaluation, print_table
 
@@ -54,8 +68,9 @@ def evaluate(
     result = run(
         maps,
         labels,
-        classes=None if classes is None else ClassTable.from_csv(classes),
+        classes=classes,
         column=column,
+        label_options=LabelOptions(layer, remap, resampling, overlap, label_crs),
         within=within,
         part=part,
         boundary_tolerance=boundary_tolerance,

@@ -17,6 +17,11 @@ def finetune(
     ] = "unet",
     classes: Path | None = None,
     column: str | None = None,
+    layer: list[str] | None = None,
+    remap: Path | None = None,
+    resampling: Literal["nearest", "majority"] = "nearest",
+    overlap: Literal["last", "first", "smallest", "ignore"] = "last",
+    label_crs: str | None = None,
     within: Path | None = None,
     bands: list[str] | None = None,
     patch_size: int = 128,
@@ -50,9 +55,17 @@ def finetune(
         imagenet: start the named encoder from ImageNet weights.
         decoder: segmentation model; linear is a linear probe of the frozen encoder, knn looks for
             the most similar labelled ground and is not trained.
-        classes: CSV file with the columns value, name, color; the classes of the labels if not
-            given.
+        classes: CSV or YAML file with value, name, color, or a QGIS style (QML); the classes of the
+            labels if not given.
         column: column of a vector file that holds the class; chosen if not given.
+        layer: layer of a vector file that has several; more are read together, later ones on top.
+        remap: YAML or CSV file of rules 'source value or name: class or ignore' for the labels.
+        resampling: what a pixel gets from a class raster on another grid: the class under its
+            centre, or the most frequent inside it.
+        overlap: which of overlapping features has a pixel; 'ignore' leaves it without a label where
+            their classes differ.
+        label_crs: coordinate reference system of the labels, where the file names none or a wrong
+            one.
         within: file of blocks; training sees no pixel outside the part 'train'; the weights kept
             are those that are best in the part 'val', and no other part is looked at.
         bands: names of the bands to use, in this order; all if not given.
@@ -85,9 +98,9 @@ def finetune(
     from rich.console import Console
     from rich.table import Table
 
-    from sscl_geo.classes import ClassTable
     from sscl_geo.finetuning import finetune as run
     from sscl_geo.io.atomic import atomic_path, ensure_folder
+    from sscl_geo.io.labels import LabelOptions
 
     ensure_folder(out.parent)
     result = run(
@@ -98,8 +111,9 @@ def finetune(
         encoder_name=encoder_name,
         imagenet=imagenet,
         decoder=decoder,
-        classes=None if classes is None else ClassTable.from_csv(classes),
+        classes=classes,
         column=column,
+        label_options=LabelOptions(layer, remap, resampling, overlap, label_crs),
         within=within,
         bands=bands,
         patch_size=patch_size,

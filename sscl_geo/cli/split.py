@@ -11,6 +11,11 @@ def split(
     labels: Path | None = None,
     classes: Path | None = None,
     column: str | None = None,
+    layer: list[str] | None = None,
+    remap: Path | None = None,
+    resampling: Literal["nearest", "majority"] = "nearest",
+    overlap: Literal["last", "first", "smallest", "ignore"] = "last",
+    label_crs: str | None = None,
     block_size: int = 256,
     shares: tuple[float, float, float] = (0.5, 0.1, 0.4),
     buffer: int = 0,
@@ -30,8 +35,17 @@ def split(
         out: folder for blocks.gpkg and the label rasters.
         labels: labels of the scene; its blocks are then dealt so that each class is spread over the
             parts.
-        classes: CSV file with the columns value, name, color; those of the labels if not given.
+        classes: CSV or YAML file with value, name, color, or a QGIS style (QML); those of the
+            labels if not given.
         column: column of a vector file that holds the class; chosen if not given.
+        layer: layer of a vector file that has several; more are read together, later ones on top.
+        remap: YAML or CSV file of rules 'source value or name: class or ignore' for the labels.
+        resampling: what a pixel gets from a class raster on another grid: the class under its
+            centre, or the most frequent inside it.
+        overlap: which of overlapping features has a pixel; 'ignore' leaves it without a label where
+            their classes differ.
+        label_crs: coordinate reference system of the labels, where the file names none or a wrong
+            one.
         block_size: side of a block in pixels.
         shares: shares of train, val and test.
         buffer: pixels left out between parts; the test part stays whole.
@@ -47,10 +61,9 @@ def split(
     """
     from rich.console import Console
 
-    from sscl_geo.classes import ClassTable
     from sscl_geo.errors import ConfigError
     from sscl_geo.io.finding import find_scenes
-    from sscl_geo.io.labels import check_overlap, open_labels
+    from sscl_geo.io.labels import LabelOptions, check_overlap, open_with
     from sscl_geo.io.scene import open_scene
     from sscl_geo.splits import (
         draw_label_shares,
@@ -70,8 +83,8 @@ def split(
     first = opened[0]
     known, indices = None, None
     if labels is not None:
-        table = None if classes is None else ClassTable.from_csv(classes)
-        known = open_labels(labels, table, column)
+        options = LabelOptions(layer, remap, resampling, overlap, label_crs)
+        known = open_with(labels, classes, column, options)
         check_overlap(known, first.geobox, first.path)
         indices = known.on_grid(first.geobox)
     if len(opened) == 1:

@@ -15,7 +15,7 @@ from sscl_geo.datasets.labelled_patches import LabelledPatches
 from sscl_geo.datasets.labels import LabelDataset
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, SceneError
-from sscl_geo.io.labels import check_overlap
+from sscl_geo.io.labels import LabelOptions, check_overlap
 from sscl_geo.io.region import Region
 from sscl_geo.io.statistics import band_statistics
 from sscl_geo.samplers.labelled_patches import (
@@ -43,8 +43,9 @@ class LabelledDataModule(BaseDataModule):
     Args:
         scenes: files, folders or patterns.
         labels: file of labels: a class raster, points, lines or polygons.
-        classes: class table, or a CSV file of it (value, name, color); from the labels if None.
+        classes: class table, or a CSV, YAML or QML file of it; from the labels if None.
         column: column of a vector file that holds the class; chosen if None.
+        label_options: how the labels are read otherwise: layers, remapping, resampling, overlaps.
         within: blocks (see :func:`sscl_geo.splits.spatial_blocks`), or a file of them. Training
             then sees nothing, image or label, outside the blocks of the part ``train``, and
             validation nothing outside ``val``. Everything is for training if None.
@@ -70,6 +71,7 @@ class LabelledDataModule(BaseDataModule):
         labels: str,
         classes: str | ClassTable | None = None,
         column: str | None = None,
+        label_options: LabelOptions | None = None,
         within: str | gpd.GeoDataFrame | None = None,
         encoder_bundle: str | None = None,
         mean: Sequence[float] | None = None,
@@ -99,11 +101,10 @@ class LabelledDataModule(BaseDataModule):
         if self._is_set_up:
             return
         h = self.hparams
-        table, blocks = h["classes"], h["within"]
-        table = ClassTable.from_csv(table) if isinstance(table, str) else table
+        blocks = h["within"]
         blocks = read_blocks(blocks) if isinstance(blocks, str) else blocks
         dataset = SceneDataset(h["scenes"], h["bands"])
-        labels = LabelDataset(h["labels"], table, h["column"])
+        labels = LabelDataset(h["labels"], h["classes"], h["column"], options=h["label_options"])
         self.scenes, self.bands, self.classes = dataset.scenes, dataset.bands, labels.classes
         if not any(labels.overlaps(scene.geobox) for scene in self.scenes):
             check_overlap(labels, self.scenes[0].geobox, self.scenes[0].path)

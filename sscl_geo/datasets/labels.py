@@ -1,7 +1,8 @@
 """Labels as a TorchGeo dataset."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -15,8 +16,9 @@ from torchgeo.datasets.utils import GeoSlice, Sample
 
 from sscl_geo.classes import ClassTable
 from sscl_geo.errors import LabelError
+from sscl_geo.io.class_table import ClassSource
 from sscl_geo.io.label_raster import RasterLabels
-from sscl_geo.io.labels import open_labels
+from sscl_geo.io.labels import LabelOptions, open_with
 
 
 class LabelDataset(GeoDataset):
@@ -27,12 +29,15 @@ class LabelDataset(GeoDataset):
 
     Args:
         path: any file that GDAL or pyogrio reads.
-        classes: the classes to look for; those found in the file if None.
+        classes: the classes to look for, as a table or a CSV, YAML or QML file of it; those found
+            in the file if None.
         column: column of a vector layer that holds the class; chosen if None.
-        layer: layer of a vector file that has several.
+        layer: layer of a vector file that has several, or several to read together.
         res: pixel size (x, y) of slices, in units of the CRS; a raster's own if None. A vector file
             has none, so that slices then need a step or another dataset to take it from.
         transforms: applied to each sample of :meth:`__getitem__`.
+        options: how the labels are read otherwise: remapping, resampling, overlaps; its layers
+            count where ``layer`` names none.
 
     Raises:
         LabelError: if the file cannot be used as labels.
@@ -47,13 +52,17 @@ class LabelDataset(GeoDataset):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        classes: ClassTable | None = None,
+        classes: ClassSource | None = None,
         column: str | None = None,
-        layer: str | None = None,
+        layer: str | Sequence[str] | None = None,
         res: tuple[float, float] | None = None,
         transforms: Callable[[Sample], Sample] | None = None,
+        options: LabelOptions | None = None,
     ) -> None:
-        self.labels = open_labels(path, classes, column, layer)
+        options = options or LabelOptions()
+        if layer is not None:
+            options = replace(options, layer=layer)
+        self.labels = open_with(path, classes, column, options)
         self.paths = self.labels.path
         self.transforms = transforms
         if res is not None:

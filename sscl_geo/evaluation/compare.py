@@ -14,7 +14,8 @@ from sscl_geo.errors import ConfigError, LabelError, SceneError
 from sscl_geo.evaluation.boundary import BoundaryCounts
 from sscl_geo.evaluation.figures import Evaluation, sum_up
 from sscl_geo.evaluation.tally import Tally
-from sscl_geo.io.labels import Labels, check_overlap, open_labels
+from sscl_geo.io.class_table import read_class_table
+from sscl_geo.io.labels import LabelOptions, Labels, check_overlap, open_with
 from sscl_geo.io.legend import Legend, read_legend
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
@@ -31,8 +32,9 @@ def evaluate(
     maps: _Path | Sequence[_Path],
     labels: _Path | Labels,
     *,
-    classes: ClassTable | None = None,
+    classes: ClassTable | _Path | None = None,
     column: str | None = None,
+    label_options: LabelOptions | None = None,
     within: gpd.GeoDataFrame | _Path | None = None,
     part: str = "test",
     boundary_tolerance: float = 2,
@@ -48,9 +50,11 @@ def evaluate(
         labels: reference labels in any coordinate reference system: a file, a
             :class:`~sscl_geo.datasets.labels.LabelDataset`, or a folder with a label raster of the
             same name for each map.
-        classes: the classes to expect on both sides; if None, those of the labels and of the map,
-            with the names of the map's legend.
+        classes: the classes to expect on both sides, as a table or a CSV, YAML or QML file of it;
+            if None, those of the labels and of the map, with the names of the map's legend.
         column: column of a vector file that holds the class; chosen if None.
+        label_options: how a file of labels is read otherwise: layers, remapping, resampling,
+            overlaps.
         within: blocks; only those of ``part`` are looked at. Everything if None.
         part: name of the part.
         boundary_tolerance: how far a border of the map may lie from that of the reference, in
@@ -79,24 +83,28 @@ def evaluate(
     if isinstance(within, str | os.PathLike):
         within = read_blocks(within)
     region = None if within is None else Region(within, part)
-    labels_of = _opener(labels, classes, column)
+    labels_of = _opener(labels, classes, column, label_options)
+    table = None if classes is None else read_class_table(classes)
     return sum_up(
         [
-            _evaluate_map(open_scene(path), labels_of(path), classes, region, boundary_tolerance)
+            _evaluate_map(open_scene(path), labels_of(path), table, region, boundary_tolerance)
             for path in paths
         ]
     )
 
 
 def _opener(
-    labels: _Path | Labels, classes: ClassTable | None, column: str | None
+    labels: _Path | Labels,
+    classes: ClassTable | _Path | None,
+    column: str | None,
+    options: LabelOptions | None,
 ) -> Callable[[_Path], Labels]:
     """Say which labels belong to a map: from a folder its own, else the same for all."""
     if isinstance(labels, str | os.PathLike):
         folder = Path(labels)
         if folder.is_dir():
-            return lambda path: open_labels(folder / Path(path).name, classes)
-        labels = open_labels(labels, classes, column)
+            return lambda path: open_with(folder / Path(path).name, classes, options=options)
+        labels = open_with(labels, classes, column, options)
     opened = labels
     return lambda _: opened
 

@@ -62,7 +62,7 @@ class ProbePixels:
         Raises:
             LabelError: if fewer than two patches hold labels.
         """
-        places = covering_patches(count_labels(scenes, labels, size))
+        places = covering_patches(count_labels(scenes, labels, size, bands=bands))
         if len(places) < 2:
             raise LabelError(
                 f"The labels {labels.path} lie within {size} pixels, too close together to learn "
