@@ -3,6 +3,7 @@
 import numpy as np
 import rasterio.warp
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling as Method
@@ -109,7 +110,9 @@ class RasterLabels:
         return geobox.footprint(self.crs).geom.intersects(self.extent)
 
     def _warp(self, reader: SceneReader, geobox: GeoBox, out: NDArray[np.uint8]) -> None:
-        window = _covering_window(self.scene.geobox, geobox)
+        window = _covering_window(
+            self.scene.geobox, geobox, reaching_out=self.resampling == "majority"
+        )
         if window is None:
             return
         row, col, height, width = window
@@ -120,13 +123,13 @@ class RasterLabels:
                 of = (slice(None), part) if axis else (part, slice(None))
                 self._warp(reader, geobox[of], out[of])
             return
-        source = self.scene.geobox[row : row + height, col : col + width]
+        crs = grid_wkt(self.scene.geobox)
         target = np.full(out.shape, IGNORE_INDEX, np.uint8)
         rasterio.warp.reproject(
             self._read(reader, row, col, height, width),
             target,
-            src_transform=source.affine,
-            src_crs=grid_wkt(source),
+            src_transform=self.scene.geobox.affine @ Affine.translation(col, row),
+            src_crs=crs,
             src_nodata=IGNORE_INDEX,
             dst_transform=geobox.affine,
             dst_crs=grid_wkt(geobox),
@@ -142,8 +145,14 @@ class RasterLabels:
         return self._values.indices(reader.read_raw(row, col, height, width))
 
 
-def _covering_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int] | None:
-    """(row, col, height, width) of the source that covers a target grid, or None."""
+def _covering_window(
+    source: GeoBox, target: GeoBox, *, reaching_out: bool
+) -> tuple[int, int, int, int] | None:
+    """(row, col, height, width) of the source that covers a target grid, or None.
+
+    It may reach beyond the source by a pixel of the target: GDAL's mode leaves pixels out whose
+    centre lies beside what it is given, depending on how the target was cut.
+    """
     xy = corners(matrix_from_affine(target.affine), grid_shape(target))
     box = (*xy.min(axis=0), *xy.max(axis=0))
     try:
@@ -159,9 +168,12 @@ def _covering_window(source: GeoBox, target: GeoBox) -> tuple[int, int, int, int
     if not np.isfinite(ring).all():
         return None
     cols_rows = transform_points(invert(matrix_from_affine(source.affine)), ring)
-    col0, row0 = np.maximum(np.floor(cols_rows.min(axis=0)) - 2, 0).astype(int)
+    first = np.floor(cols_rows.min(axis=0)).astype(int) - 2
+    last = np.ceil(cols_rows.max(axis=0)).astype(int) + 2
     limit = np.array([source.shape[1], source.shape[0]])
-    col1, row1 = np.minimum(np.ceil(cols_rows.max(axis=0)) + 2, limit).astype(int)
-    if row0 >= row1 or col0 >= col1:
+    if (last <= 0).any() or (first >= limit).any():
         return None
-    return int(row0), int(col0), int(row1 - row0), int(col1 - col0)
+    beyond = -(-int((last - first).max()) // min(grid_shape(target))) if reaching_out else 0
+    col0, row0 = np.maximum(first, -beyond).tolist()
+    col1, row1 = np.minimum(last, limit + beyond).tolist()
+    return row0, col0, row1 - row0, col1 - col0
