@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from sscl_geo.datasets.scenes import SceneDataset
     from sscl_geo.evaluation import Evaluation, evaluate
     from sscl_geo.geometry.correspondences import Correspondences, correspondences
+    from sscl_geo.io.class_table import read_class_table
     from sscl_geo.io.cloud_mask import CloudMask
+    from sscl_geo.io.labels import LabelOptions, open_labels
+    from sscl_geo.io.remap import Remap
     from sscl_geo.maps.products.finished import open_map
     from sscl_geo.maps.segment import segment
     from sscl_geo.publishing import write_products
@@ -37,11 +40,13 @@ _HOMES = {
     "Evaluation": "evaluation",
     "GeoDatasetScenes": "datasets.geodataset",
     "LabelDataset": "datasets.labels",
+    "LabelOptions": "io.labels",
     "LabelledDataModule": "datamodules.labelled",
     "LandCoverClass": "classes",
     "OverlapPairSampler": "samplers.overlap_pairs",
     "PairDataModule": "datamodules.pairs",
     "PairDataset": "datasets.pairs",
+    "Remap": "io.remap",
     "SSCCL": "tasks.sscl",
     "SceneDataset": "datasets.scenes",
     "Segmentation": "tasks.segmentation",
@@ -49,7 +54,9 @@ _HOMES = {
     "correspondences": "geometry.correspondences",
     "evaluate": "evaluation",
     "load_bundle": "bundle",
+    "open_labels": "io.labels",
     "open_map": "maps.products.finished",
+    "read_class_table": "io.class_table",
     "save_bundle": "bundle",
     "segment": "maps.segment",
     "write_products": "publishing",
@@ -64,11 +71,13 @@ __all__ = [
     "Evaluation",
     "GeoDatasetScenes",
     "LabelDataset",
+    "LabelOptions",
     "LabelledDataModule",
     "LandCoverClass",
     "OverlapPairSampler",
     "PairDataModule",
     "PairDataset",
+    "Remap",
     "SceneDataset",
     "Segmentation",
     "ViewAugmentation",
@@ -76,7 +85,9 @@ __all__ = [
     "correspondences",
     "evaluate",
     "load_bundle",
+    "open_labels",
     "open_map",
+    "read_class_table",
     "save_bundle",
     "segment",
     "write_products",

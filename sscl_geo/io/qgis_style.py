@@ -146,7 +146,9 @@ def _saved_styles(path: str, layers: Sequence[str]) -> list[str]:
         return []
     if "useAsDefault" in table.columns:
         table = table.sort_values("useAsDefault", ascending=False, kind="stable")
-    of_layer = dict(zip(reversed(table["f_table_name"]), reversed(table["styleQML"]), strict=True))
+    of_layer: dict[object, object] = {}
+    for layer, document in zip(table["f_table_name"], table["styleQML"], strict=True):
+        of_layer.setdefault(layer, document)
     return [str(of_layer[layer]) for layer in layers if isinstance(of_layer.get(layer), str)]
 
 

@@ -54,6 +54,46 @@ def test_evaluate_takes_several_maps_and_writes_a_report(files, make_scene, tmp_
     assert "other.tif" in (tmp_path / "metrics.html").read_text()
 
 
+def test_both_read_labels_through_the_options_given(files, make_scene, tmp_path, capsys):
+    scene, labels, path = files
+    with rasterio.open(labels) as source:
+        coded = np.where(source.read() == 1, 300, 41).astype(np.uint16)
+    labels = make_scene(coded, name="coded.tif", crs="EPSG:32633")
+    (tmp_path / "remap.yaml").write_text("300: one\n41: two\n")
+    (tmp_path / "classes.yaml").write_text("1: one\n2: two\n")
+    options = {
+        "classes": tmp_path / "classes.yaml",
+        "remap": tmp_path / "remap.yaml",
+        "label_crs": "EPSG:32612",
+    }
+    evaluate([path], labels, **options)
+    assert "OA 100.0 %" in capsys.readouterr().out
+    out = tmp_path / "model.safetensors"
+    quick = {"patch_size": 32, "batch_size": 2, "steps": 2, "accelerator": "cpu"}
+    finetune(scene, labels, out=out, **quick, **options)
+    assert load_bundle(out).classes.names == ("one", "two")
+
+
+def test_layers_and_overlaps_are_options_of_evaluate(files, tmp_path, capsys):
+    _, _, path = files
+    with rasterio.open(path) as source:
+        truth, transform = source.read(1), source.transform
+    for value in (1, 2):
+        cells = np.argwhere(truth == value)[:20] + 0.5
+        xy = [transform @ (col, row) for row, col in cells]
+        gpd.GeoDataFrame(
+            geometry=gpd.points_from_xy(*zip(*xy, strict=True)), crs="EPSG:32612"
+        ).to_file(tmp_path / "labels.gpkg", layer=f"class_{value}")
+    (tmp_path / "remap.csv").write_text("source,class\nclass_1,1\nclass_2,2\n")
+    evaluate(
+        [path], tmp_path / "labels.gpkg", layer=["class_1", "class_2"], column="layer",
+        remap=tmp_path / "remap.csv", overlap="ignore",
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "OA 100.0 %" in printed
+    assert "40" in printed
+
+
 def test_points_are_drawn_and_their_labels_give_areas(files, tmp_path, capsys):
     _, labels, path = files
     out = tmp_path / "points.gpkg"

@@ -8,6 +8,7 @@ from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.datasets.labels import LabelDataset
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import LabelError
+from sscl_geo.io.labels import LabelOptions
 
 
 @pytest.fixture
@@ -55,3 +56,23 @@ def test_a_vector_file_needs_a_pixel_size_for_slices(tmp_path):
     with pytest.raises(LabelError, match="pixel size"):
         LabelDataset(path)[0:100, 0:50]
     assert LabelDataset(path, res=(10, 10))[0:100, 0:50]["mask"].tolist() == [[0] * 10] * 5
+
+
+def test_options_reach_the_labels(make_scene, values):
+    options = LabelOptions(remap={4: 1}, resampling="majority")
+    dataset = LabelDataset(make_scene(values, nodata=255), options=options)
+    assert dataset.classes.values == (1,)
+    assert dataset.labels.resampling == "majority"
+    labelled = dataset[dataset.bounds]["mask"].numpy() == 0
+    assert np.array_equal(labelled, values[0] != 255)
+
+
+def test_a_layer_counts_before_that_of_the_options(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    for layer, value in (("a", 3), ("b", 4)):
+        gpd.GeoDataFrame(
+            {"value": [value]}, geometry=[shapely.box(0, 0, 100, 50)], crs="EPSG:32612"
+        ).to_file(path, layer=layer)
+    options = LabelOptions(layer="b")
+    assert LabelDataset(path, options=options).classes.values == (4,)
+    assert LabelDataset(path, layer="a", options=options).classes.values == (3,)

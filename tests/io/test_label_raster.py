@@ -155,3 +155,35 @@ def test_names_and_colours_of_the_file_are_kept(make_scene):
     table = open_labels(path).classes
     assert table.names == ("water & ice", "forest")
     assert [c.color for c in table] == [(10, 20, 30), (40, 50, 60)]
+
+
+def test_a_crs_can_be_given_where_the_file_names_a_wrong_one(make_scene):
+    values = random_classes()
+    right = open_labels(make_scene(values, nodata=255, name="right.tif"))
+    path = make_scene(values, nodata=255, crs="EPSG:32633", name="wrong.tif")
+    assert not open_labels(path).overlaps(right.scene.geobox)
+    mended = open_labels(path, crs="EPSG:32612")
+    grid = GeoBox((40, 50), Affine(37, 0, 300_003, 0, -29, 4_100_031), "EPSG:26912")
+    assert np.array_equal(mended.on_grid(grid), right.on_grid(grid))
+    assert np.array_equal(mended.on_grid(right.scene.geobox), right.on_grid(right.scene.geobox))
+
+
+def test_a_crs_can_be_given_where_the_file_names_none(make_scene, monkeypatch, tmp_path):
+    values = random_classes()
+    right = open_labels(make_scene(values, nodata=255, name="right.tif"))
+    with rasterio.open(
+        tmp_path / "none.tif", "w", driver="GTiff", count=1, height=53, width=71, dtype="uint8",
+        transform=right.scene.geobox.affine, nodata=255,
+    ) as target:  # fmt: skip
+        target.write(values)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LabelError, match="no coordinate reference system"):
+        open_labels("none.tif")
+    labels = open_labels("none.tif", crs="EPSG:32612")
+    assert labels.classes == right.classes
+    assert np.array_equal(labels.on_grid(right.scene.geobox), right.on_grid(right.scene.geobox))
+
+
+def test_an_unknown_crs_is_refused(make_scene):
+    with pytest.raises(LabelError, match="'nonsense' is no coordinate reference system"):
+        open_labels(make_scene(random_classes()), crs="nonsense")

@@ -193,3 +193,83 @@ def test_an_empty_class_column_is_refused_with_what_to_do(write, empty):
     path = write([pixel(0, 0), pixel(0, 1)], point=[1, 2], **{"class": empty})
     with pytest.raises(LabelError, match=r"'class' of .* is empty in each of its 2 features; fill"):
         open_labels(path)
+
+
+def shapes_that_overlap(rng):
+    """Boxes, lines and points of four classes, in mixed order."""
+    corner = rng.integers(0, 30, (25, 2))
+    side = rng.integers(2, 15, (25, 2))
+    shapes = [box(c, r, c + w, r + h) for (c, r), (w, h) in zip(corner, side, strict=True)]
+    shapes += [pixel(r, c) for r, c in rng.integers(0, 40, (20, 2))]
+    for row, left, right in rng.integers(0, 40, (6, 3)):
+        ends = sorted((left, right + 1))
+        shapes.append(shapely.LineString([GRID.affine * (x + 0.5, row + 0.5) for x in ends]))
+    order = rng.permutation(len(shapes))
+    return [shapes[i] for i in order], rng.integers(0, 4, len(shapes))
+
+
+def claims(shape):
+    """Pixels that a feature takes alone, by GDAL."""
+    drawn = rasterio.features.rasterize([shape], GRID.shape, transform=GRID.affine)
+    return {tuple(at) for at in np.argwhere(drawn)}
+
+
+@pytest.mark.parametrize("overlap", ["last", "first", "smallest", "ignore"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_overlaps_are_settled_pixel_by_pixel_as_the_rule_says(write, overlap, seed):
+    shapes, values = shapes_that_overlap(np.random.default_rng(seed))
+    expected = np.full(GRID.shape, IGNORE_INDEX)
+    owners = [claims(shape) for shape in shapes]
+    for at in np.ndindex(*GRID.shape):
+        here = [i for i, owned in enumerate(owners) if at in owned]
+        if not here:
+            continue
+        if overlap == "ignore":
+            if len({values[i] for i in here}) == 1:
+                expected[at] = values[here[0]]
+            continue
+        dimension = min(shapely.get_dimensions(shapes[i]) for i in here)
+        top = [i for i in here if shapely.get_dimensions(shapes[i]) == dimension]
+        size = shapely.area if dimension == 2 else shapely.length
+        if overlap == "smallest":
+            least = min(round(size(shapes[i]), 3) for i in top)
+            top = [i for i in top if round(size(shapes[i]), 3) == least]
+        expected[at] = values[top[0] if overlap == "first" else top[-1]]
+    path = write(shapes, value=values)
+    assert np.array_equal(open_labels(path, overlap=overlap).on_grid(GRID), expected)
+
+
+def test_a_dropped_feature_that_overlaps_another_leaves_no_label(write):
+    path = write([box(0, 0, 4, 2), box(2, 0, 6, 2)], value=[1, 2])
+    labels = open_labels(path, remap={2: None}, overlap="ignore")
+    assert labels.on_grid(GRID)[0, :7].tolist() == [0, 0, 255, 255, 255, 255, 255]
+
+
+def test_several_layers_are_read_together_each_a_class_or_with_a_column(write):
+    write([box(0, 0, 4, 2)], layer="water", depth=[3])
+    path = write(
+        gpd.GeoSeries([box(2, 0, 6, 2)], crs="EPSG:32612").to_crs("EPSG:4326").to_list(),
+        layer="forest", crs="EPSG:4326", depth=[5],
+    )  # fmt: skip
+    labels = open_labels(path, column="layer", layer=["water", "forest"])
+    assert labels.classes.names == ("forest", "water")
+    assert labels.on_grid(GRID)[0, :7].tolist() == [1, 1, 0, 0, 0, 0, 255]
+    assert open_labels(path, column="depth", layer=["forest", "water"]).on_grid(GRID)[
+        0, :7
+    ].tolist() == [0, 0, 0, 0, 1, 1, 255]
+
+
+def test_a_missing_layer_is_named(write):
+    path = write([pixel(0, 0)], layer="a", value=[1])
+    with pytest.raises(LabelError, match="no layer 'b'; name one of a"):
+        open_labels(path, layer=["a", "b"])
+
+
+def test_a_crs_can_be_given_where_the_file_has_none_or_a_wrong_one(write):
+    none = write([box(0, 0, 4, 2)], name="none.shp", crs=None, value=[1])
+    wrong = write([box(0, 0, 4, 2)], name="wrong.gpkg", crs="EPSG:32633", value=[1])
+    for path in (none, wrong):
+        labels = open_labels(path, crs="EPSG:32612")
+        assert np.count_nonzero(labels.on_grid(GRID) == 0) == 8
+    with pytest.raises(LabelError, match="'EPSG:0' is no coordinate reference system"):
+        open_labels(none, crs="EPSG:0")
