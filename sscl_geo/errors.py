@@ -68,3 +68,7 @@ class CollapseWarning(SSCLGeoWarning):
 
 class SkippedLabelWarning(SSCLGeoWarning):
     """Some labels were left out, with the reason."""
+
+
+class SkippedRowWarning(SSCLGeoWarning):
+    """A row of a study was left out, with the reason."""
