@@ -29,6 +29,7 @@ VERBS = {
     "export": "write a model as ONNX, PT2 or STAC item",
     "points": "draw reference points of a map, to be labelled",
     "evaluate": "compare maps with labels",
+    "study": "measure what pretraining buys, on a public dataset that you have",
     "demo": "run all of the above on a real scene",
 }
 """Verb -> summary. The verb is the function of that name in ``sscl_geo/cli/VERB.py``."""
