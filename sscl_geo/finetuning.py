@@ -17,7 +17,7 @@ from sscl_geo.callbacks.best_weights import BestWeights
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import ConfigError, TrainingError
+from sscl_geo.errors import ConfigError, LabelError, TrainingError
 from sscl_geo.io.labels import LabelOptions, open_with
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
@@ -137,6 +137,7 @@ def finetune(
         TrainingError: if the batch is too small, there are no steps, or the loss is not finite.
         ConfigError: if the patch size does not fit the network, an option is out of range, or no
             validation part can be held out.
+        LabelError: if the labels have fewer than two classes.
         SSCLGeoError: whatever is wrong with scenes, labels, blocks or encoder.
     """
     if batch_size < 2 or steps < 1:
@@ -178,6 +179,11 @@ def finetune(
         seed=seed,
     )
     data.setup("fit")
+    if len(data.classes) < 2:
+        raise LabelError(
+            f"The labels have one class alone, {data.classes[0].name}; a network needs two to tell "
+            "apart, so label other ground too."
+        )
     task = Segmentation(
         model=decoder,
         backbone=encoder_name if start is None else start.encoder,

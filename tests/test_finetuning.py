@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sscl_geo.bundle import Bundle, load_bundle
-from sscl_geo.errors import BandError, ConfigError, TrainingError
+from sscl_geo.errors import BandError, ConfigError, LabelError, TrainingError
 from sscl_geo.finetuning import finetune
 from sscl_geo.io.scene import open_scene
 from sscl_geo.models.predictor import build_predictor
@@ -156,3 +156,11 @@ def test_either_blocks_or_a_share_are_given(made):
     blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})
     with pytest.raises(ConfigError, match="either within or val_share"):
         finetune(scene, labels, within=blocks, val_share=0.2, **QUICK)
+
+
+def test_labels_of_one_class_are_refused(make_scene, made):
+    scene, _, truth = made
+    labels = np.where(truth == 1, 4, 255).astype(np.uint8)
+    path = make_scene(labels[None], name="one.tif", nodata=255)
+    with pytest.raises(LabelError, match="one class alone"):
+        finetune(scene, path, **QUICK)
