@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from experiments.hand_made import bands_and_surroundings
+
 _STRIDE = 32
 _SAMPLE = 8000
 """Training pixels that principal components and scales are computed from."""
@@ -71,13 +73,7 @@ def hand_made_features(image: Tensor, seen: NDArray[np.bool_]) -> Tensor:
     Returns:
         shape (5 C, H, W).
     """
-    found = [image[None]]
-    for size in (5, 15):
-        padded = F.pad(image[None], [size // 2] * 4, mode="reflect")
-        mean = F.avg_pool2d(padded, size, 1)
-        square = F.avg_pool2d(padded**2, size, 1)
-        found += [mean, (square - mean**2).clamp(min=0).sqrt()]
-    features = torch.cat(found, dim=1)[0]
+    features = bands_and_surroundings(image[None])[0]
     known = take(features, _draw(seen))
     mean, std = known.mean(dim=0), known.std(dim=0).clamp(min=1e-6)
     return (features - mean[:, None, None]) / std[:, None, None]

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from experiments.few_labels.config import Row
 from experiments.few_labels.ground import Ground
-from experiments.few_labels.probe import mean_iou
 from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.evaluation import Evaluation
 from sscl_geo.evaluation.boundary import BoundaryCounts
 from sscl_geo.io.atomic import atomic_path, ensure_folder
+from sscl_geo.probing.classify import mean_iou
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,8 @@ class Figure:
         """
         labels = ground.labels_of(part)
         reference = labels[labels != IGNORE_INDEX].astype(np.int64)
-        matrix = _confusion(predicted, reference, len(ground.classes))
-        merged = _confusion(
-            ground.merged[predicted], ground.merged[reference], int(ground.merged.max()) + 1
-        )
+        matrix = confusion(predicted, reference, len(ground.classes))
+        merged = (torch.from_numpy(ground.merged[found]) for found in (predicted, reference))
         nothing = np.zeros((5, len(matrix)), np.int64)
         borders = BoundaryCounts.of(0, nothing[:4])  # not asked for
         found = Evaluation(ground.classes, matrix, nothing[4], borders)
@@ -102,7 +101,7 @@ class Figure:
             oa=found.overall_accuracy,
             kappa=found.kappa,
             miou=found.miou,
-            miou_merged=mean_iou(merged),
+            miou_merged=mean_iou(*merged, int(ground.merged.max()) + 1),
             seconds=round(seconds, 2),
             iou=";".join(f"{name}={value:.4f}" for name, value in named),
         )
@@ -130,8 +129,9 @@ def read_units(folder: Path) -> pd.DataFrame:
     return table.sort_values(keys, ignore_index=True)
 
 
-def _confusion(
+def confusion(
     predicted: NDArray[np.int64], reference: NDArray[np.int64], classes: int
 ) -> NDArray[np.int64]:
+    """Confusion matrix (K, K) of class indices; rows are the reference."""
     pairs = np.bincount(reference * classes + predicted, minlength=classes**2)
     return pairs.reshape(classes, classes)

@@ -5,12 +5,12 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from experiments.few_labels.features import take
 from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.probing.classify import logistic_regression, mean_iou
 
 Kind = Literal["linear", "forest"]
 Classify = Callable[[Tensor], Tensor]
@@ -53,7 +53,7 @@ def best_probe(
     tried = _linear(x, y, classes) if kind == "linear" else _forests(x, y, seed)
     best, found = -1.0, None
     for classify in tried:
-        miou = mean_iou(confusion(classify(asked), known, classes))
+        miou = mean_iou(classify(asked), known, classes)
         if miou > best:
             best, found = miou, classify
     assert found is not None  # noqa: S101 - there is always a setting to try
@@ -67,20 +67,6 @@ def predict(classify: Classify, features: Tensor, part: NDArray[np.bool_]) -> ND
         classify(take(features, at[i : i + _CHUNK])).numpy() for i in range(0, len(at), _CHUNK)
     ]
     return np.concatenate(found)
-
-
-def confusion(predicted: Tensor, reference: Tensor, classes: int) -> NDArray[np.int64]:
-    """Confusion matrix (K, K); rows are the reference."""
-    pairs = torch.bincount(reference * classes + predicted, minlength=classes**2)
-    return pairs.reshape(classes, classes).numpy()
-
-
-def mean_iou(matrix: NDArray[np.int64]) -> float:
-    """Mean IoU over the classes that the reference has."""
-    reference, agreed = matrix.sum(axis=1), np.diag(matrix)
-    union = reference + matrix.sum(axis=0) - agreed
-    occurs = reference > 0
-    return float((agreed[occurs] / union[occurs]).mean())
 
 
 def _pixels(features: Tensor, labels: NDArray[np.uint8], most: int) -> tuple[Tensor, Tensor]:
@@ -99,25 +85,11 @@ def _linear(x: Tensor, y: Tensor, classes: int) -> Iterator[Classify]:
 def _logistic(
     x: Tensor, y: Tensor, classes: int, decay: float, balance: float
 ) -> tuple[Tensor, Tensor]:
-    """Multinomial logistic regression from zero by L-BFGS: nothing is random."""
-    weight = torch.zeros(x.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
+    """Logistic regression in which rare classes weigh more, by a power of their frequency."""
     counts = torch.bincount(y, minlength=classes)
     importance = ((len(y) / counts.clamp(min=1)) ** balance)[y]
     importance /= importance.mean()
-    optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        losses = F.cross_entropy(x @ weight + bias, y, reduction="none")
-        loss = (losses * importance).mean() + decay * weight.square().sum() / 2
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    return weight.detach(), bias.detach()
+    return logistic_regression(x, y, classes, decay, importance, _ITERATIONS)
 
 
 def _forests(x: Tensor, y: Tensor, seed: int) -> Iterator[Classify]:

@@ -18,12 +18,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 from experiments.benchmarks.machine import describe_machine, describe_versions
+from experiments.hand_made import bands_and_surroundings
 from sscl_geo.cli.options import parse_options
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.labels import open_labels
@@ -135,18 +135,7 @@ def encoder_of(encoder: torch.nn.Module, normalize: Normalize) -> Encode:
 
 def by_hand(normalize: Normalize) -> Encode:
     """Bands, and their means and deviations in windows of 5 and 15 pixels."""
-
-    def encode(image: Tensor, valid: Tensor) -> Tensor:
-        bands = normalize(image, valid)
-        found = [bands]
-        for size in (5, 15):
-            padded = F.pad(bands, [size // 2] * 4, mode="reflect")
-            mean = F.avg_pool2d(padded, size, 1)
-            square = F.avg_pool2d(padded**2, size, 1)
-            found += [mean, (square - mean**2).clamp(min=0).sqrt()]
-        return torch.cat(found, dim=1)
-
-    return encode
+    return lambda image, valid: bands_and_surroundings(normalize(image, valid))
 
 
 def summary(table: pd.DataFrame) -> Table:

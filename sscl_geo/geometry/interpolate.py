@@ -65,16 +65,30 @@ def nearest(values: Tensor, new_to_old: Tensor, fill: float) -> Tensor:
     Returns:
         the same shape and type.
     """
-    batch, height, width = values.shape
-    x = torch.arange(width, device=values.device, dtype=torch.float64) + 0.5
-    y = torch.arange(height, device=values.device, dtype=torch.float64) + 0.5
+    at, inside = pixel_under(new_to_old, (values.shape[-2], values.shape[-1]))
+    found = values.flatten(1).gather(1, at)
+    return found.masked_fill(~inside, fill).reshape(values.shape)
+
+
+def pixel_under(new_to_old: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Which old pixel the centre of each new pixel lies in, on grids of one size.
+
+    Args:
+        new_to_old: float64 of shape (B, 2, 3), as in :func:`interpolate`.
+        shape: (height, width) of both grids.
+
+    Returns:
+        its number in reading order, int64 of shape (B, height * width), the nearest one beyond the
+        old grid; and whether the centre lies inside it, bool of the same shape.
+    """
+    height, width = shape
+    x = torch.arange(width, device=new_to_old.device, dtype=torch.float64) + 0.5
+    y = torch.arange(height, device=new_to_old.device, dtype=torch.float64) + 0.5
     centres = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(1, -1, 2)
     old = centres @ new_to_old[:, :, :2].mT + new_to_old[:, None, :, 2]
     col, row = old.floor().long().unbind(dim=-1)
     inside = (col >= 0) & (col < width) & (row >= 0) & (row < height)
-    at = row.clamp(0, height - 1) * width + col.clamp(0, width - 1)
-    found = values.reshape(batch, -1).gather(1, at)
-    return found.masked_fill(~inside, fill).reshape(values.shape)
+    return row.clamp(0, height - 1) * width + col.clamp(0, width - 1), inside
 
 
 # Both work with numbers: a tensor of them would have to be sent to the device, for which the host

@@ -44,19 +44,49 @@ def probe(
         return F.one_hot(train[1][nearest], classes).sum(dim=1).argmax(dim=1)
     mean, std = train[0].mean(dim=0), train[0].std(dim=0).clamp(min=1e-6)
     known, asked = ((features - mean) / std for features in (train[0], test[0]))
-    weight = torch.zeros(known.shape[1], classes, device=known.device, requires_grad=True)
-    bias = torch.zeros(classes, device=known.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
+    weight, bias = logistic_regression(known, train[1], classes, decay)
+    return (asked @ weight + bias).argmax(dim=1)
+
+
+def logistic_regression(
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    decay: float,
+    importance: Tensor | None = None,
+    iterations: int = 60,
+) -> tuple[Tensor, Tensor]:
+    """Multinomial logistic regression by L-BFGS from zero, so that nothing is random.
+
+    Args:
+        features: shape (N, D), of like scale.
+        labels: class indices (N).
+        classes: number of classes.
+        decay: weight decay.
+        importance: weight of each row (N), with a mean of 1; all alike if None.
+        iterations: greatest number of them.
+
+    Returns:
+        weights (D, classes) and biases (classes).
+    """
+    weight = torch.zeros(features.shape[1], classes, device=features.device, requires_grad=True)
+    bias = torch.zeros(classes, device=features.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias], max_iter=iterations, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(known @ weight + bias, train[1]) + decay * weight.square().sum() / 2
+        losses = F.cross_entropy(features @ weight + bias, labels, reduction="none")
+        if importance is not None:
+            losses = losses * importance
+        loss = losses.mean() + decay * weight.square().sum() / 2
         loss.backward()
         return loss
 
     with torch.enable_grad():
         optimizer.step(closure)
-    return (asked @ weight.detach() + bias.detach()).argmax(dim=1)
+    return weight.detach(), bias.detach()
 
 
 def mean_iou(predicted: Tensor, reference: Tensor, classes: int) -> float:

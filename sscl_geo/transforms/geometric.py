@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sscl_geo.errors import ConfigError
 from sscl_geo.geometry.affine import compose
-from sscl_geo.geometry.interpolate import interpolate
+from sscl_geo.geometry.interpolate import interpolate, pixel_under
 
 
 class Warped(NamedTuple):
@@ -127,10 +127,6 @@ class RandomWarp(nn.Module):
 def _move(image: Tensor, valid: Tensor, new_to_old: Tensor) -> tuple[Tensor, Tensor]:
     """Apply flips and quarter turns by copying pixels."""
     batch, channels, height, width = image.shape
-    x = torch.arange(width, device=image.device) + 0.5
-    y = torch.arange(height, device=image.device) + 0.5
-    centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(1, -1, 2).double()
-    old = centers @ new_to_old[:, :, :2].mT + new_to_old[:, None, :, 2]
-    at = (old[..., 1].floor() * width + old[..., 0].floor()).long()
+    at, _ = pixel_under(new_to_old, (height, width))
     moved = image.reshape(batch, channels, -1).gather(2, at[:, None].expand(-1, channels, -1))
     return moved.reshape(image.shape), valid.reshape(batch, -1).gather(1, at).reshape(valid.shape)

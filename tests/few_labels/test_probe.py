@@ -4,14 +4,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, jaccard_score
 
-from experiments.few_labels.probe import (
-    _logistic,
-    best_probe,
-    confusion,
-    mean_iou,
-    predict,
-)
+from experiments.few_labels.figures import confusion
+from experiments.few_labels.probe import _logistic, best_probe, predict
 from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.probing.classify import mean_iou
 
 
 @pytest.fixture
@@ -33,9 +29,10 @@ def test_the_linear_probe_is_scikit_learns_logistic_regression(points):
 def test_figures_are_scikit_learns():
     rng = np.random.default_rng(0)
     reference, predicted = rng.integers(0, 4, 500), rng.integers(0, 4, 500)
-    matrix = confusion(torch.from_numpy(predicted), torch.from_numpy(reference), 5)
+    matrix = confusion(predicted, reference, 5)
     np.testing.assert_array_equal(matrix[:4, :4], confusion_matrix(reference, predicted))
-    assert np.isclose(mean_iou(matrix), jaccard_score(reference, predicted, average="macro"))
+    found = mean_iou(torch.from_numpy(predicted), torch.from_numpy(reference), 5)
+    assert np.isclose(found, jaccard_score(reference, predicted, average="macro"))
 
 
 @pytest.mark.parametrize("kind", ["linear", "forest"])
