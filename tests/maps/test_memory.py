@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from sscl_geo.maps.layers import class_layer
 from sscl_geo.maps.memory import plan_memory, warm_up
 from sscl_geo.maps.segment import segment
 from sscl_geo.maps.tiles import TilePlan
-from sscl_geo.process_memory import peak_rss
 
 
 @pytest.mark.parametrize("memory", [1e-3, 1e3])
@@ -146,15 +144,34 @@ def test_a_network_is_shown_one_batch_to_know_its_memory(make_scene, make_pixels
     assert seen == [((3, 2, 64, 64), (3, 64, 64))]
 
 
+WARM_UP = """
+import time
+from mmap import mmap
+import torch
+from sscl_geo.maps.memory import warm_up
+from sscl_geo.process_memory import peak_rss
+
+def hold(size):
+    # Not through malloc, which may serve it from what it kept of what was freed before.
+    with mmap(-1, size) as held:
+        for page in range(0, size, 4096):
+            held[page] = 1
+        time.sleep(0.05)
+
+class Network(torch.nn.Module):
+    def forward(self, *_):
+        hold(60_000_000)
+
+hold(400_000_000)
+before = peak_rss()
+print(warm_up(lambda *_: None, (1, 1, 8, 8), "cpu"))
+print(warm_up(Network(), (1, 1, 8, 8), "cpu"))
+print(before)
+"""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others do not tell")
 def test_what_a_process_held_before_does_not_count():
-    class Network(torch.nn.Module):
-        def forward(self, *_):
-            held = np.ones(60_000_000, np.uint8)
-            time.sleep(0.05)
-            return torch.from_numpy(held)
-
-    np.ones(400_000_000, np.uint8).sum()
-    base, before = warm_up(lambda *_: None, (1, 1, 8, 8), "cpu"), peak_rss()
-    taken = warm_up(Network(), (1, 1, 8, 8), "cpu")
+    done = subprocess.run([sys.executable, "-c", WARM_UP], check=True, capture_output=True)
+    base, taken, before = map(int, done.stdout.split())
     assert base + 50_000_000 < taken < before - 200_000_000
