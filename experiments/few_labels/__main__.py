@@ -36,6 +36,8 @@ from sscl_geo.progress import track
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+OURS = ("sscl", "sscl_decoder")
+"""Rows that are compared with every other."""
 
 
 def main() -> None:
@@ -204,12 +206,12 @@ def _sum_up(config: StudyConfig, work: Path, path: Path, out: Path) -> None:
     written = {
         "few_labels.csv": figures.assign(**told),
         "summary.csv": table(figures).round(2),
-        "differences.csv": differences(figures, "sscl").round(2),
+        "differences.csv": pd.concat([differences(figures, name) for name in OURS]).round(2),
     }
     for name, frame in written.items():
         with atomic_path(out / name) as temporary:
             frame.to_csv(temporary, index=False)
-    tables = {"table.md": main_table(figures), "differences.md": differences_table(figures)}
+    tables = {"table.md": main_table(figures), "differences.md": differences_table(figures, OURS)}
     merged = [scene.name for scene in config.scenes if scene.merge]
     if (chosen := figures[figures["scene"].isin(merged)]).size:
         tables["merged.md"] = main_table(chosen, "miou_merged")

@@ -1,25 +1,11 @@
 """The study's main table for the docs: the smallest share of labels, drawn as patches."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from experiments.few_labels.names import INITS, METHODS, MODES
 from experiments.few_labels.summary import ROW, differences, groups, table
-
-_NAMES = {
-    "bands_linear": "bands and their surroundings, linear",
-    "bands_forest": "bands and their surroundings, random forest",
-    "untrained": "no pretraining",
-    "sscl": "SSCCL",
-    "sscl_no_instance": "SSCCL without the instance branch",
-    "sscl_no_semantic": "SSCCL without the semantic term",
-    "sscl_no_spatial": "SSCCL without the spatial term",
-    "byol": "BYOL, SSCCL without the consistency branch",
-    "simclr": "SimCLR",
-    "moco": "MoCo v2",
-    "densecl": "DenseCL",
-    "pixpro": "PixPro",
-}
-_INITS = {"none": "no network", "random": "random", "imagenet": "ImageNet"}
-_MODES = {"probe": "probe", "probe_bands": "probe + bands", "finetune": "fine-tuned"}
 
 
 def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
@@ -30,37 +16,36 @@ def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
         figure: which figure.
     """
     found = table(_least(figures), figure)
-    cases = [(s, m) for s in found["scene"].unique() for m in _MODES if _has(found, s, m)]
-    heads = [f"{scene}, {_MODES[mode]}" for scene, mode in cases]
+    cases = [(s, m) for s in found["scene"].unique() for m in MODES if _has(found, s, m)]
+    heads = [f"{scene}, {MODES[mode]}" for scene, mode in cases]
     lines = [
         f"| began as | pretrained by | {' | '.join(heads)} |",
         "|---|---|" + "---|" * len(heads),
     ]
-    order = {name: i for i, name in enumerate(_INITS)}
+    order = {name: i for i, name in enumerate(INITS)}
     rows = sorted(groups(found, ROW), key=lambda row: order[row[0][0]])
     for (init, method), part in rows:
         cells = [_cell(part, scene, mode) for scene, mode in cases]
-        name = _NAMES.get(method, method)
-        lines.append(f"| {_INITS[init]} | {name} | {' | '.join(cells)} |")
+        name = METHODS.get(method, method)
+        lines.append(f"| {INITS[init]} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def differences_table(figures: pd.DataFrame, method: str = "sscl", figure: str = "miou") -> str:
-    """What a method gains over the other rows, with 95 % intervals."""
-    found = differences(_least(figures), method, figure)
-    cases = [(s, m) for s in found["scene"].unique() for m in _MODES if _has(found, s, m)]
-    heads = [f"{scene}, {_MODES[mode]}" for scene, mode in cases]
-    lines = [
-        f"| {_NAMES.get(method, method)} from | over | {' | '.join(heads)} |",
-        "|---|---|" + "---|" * len(heads),
-    ]
-    for (init, over), part in groups(found, ["init", "over"]):
+def differences_table(figures: pd.DataFrame, methods: Sequence[str], figure: str = "miou") -> str:
+    """What methods gain over the other rows, with 95 % intervals."""
+    least = _least(figures)
+    found = pd.concat([differences(least, method, figure) for method in methods])
+    cases = [(s, m) for s in found["scene"].unique() for m in MODES if _has(found, s, m)]
+    heads = [f"{scene}, {MODES[mode]}" for scene, mode in cases]
+    lines = [f"| of | over | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
+    for (method, init, over), part in groups(found, ["method", "init", "over"]):
         cells = []
         for scene, mode in cases:
             one = part[(part["scene"] == scene) & (part["mode"] == mode)]
             shown = [f"{d.mean:+.1f} [{d.low:+.1f}, {d.high:+.1f}]" for d in one.itertuples()]
             cells.append(shown[0] if shown else "")
-        lines.append(f"| {_INITS[init]} | {_NAMES.get(over, over)} | {' | '.join(cells)} |")
+        who = f"{METHODS.get(method, method)}, from {INITS[init]}"
+        lines.append(f"| {who} | {METHODS.get(over, over)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from experiments.few_labels.names import INITS, METHODS, MODES
 from experiments.few_labels.summary import ROW, groups, table
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.report.figure import LIGHT, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
-
-_LABELS = {
-    "untrained": "no pretraining",
-    "bands_linear": "bands, linear",
-    "bands_forest": "bands, forest",
-}
 
 _COLORS = (
     LIGHT.ink, "#1f77b4", "#e07b28", "#2e8b57", "#9467bd", "#b5442f", "#d16ba5", "#8a8a8a",
@@ -39,7 +34,7 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
     """
     found = table(figures[figures["drawn"] == drawn])
     scenes = list(dict.fromkeys(found["scene"]))
-    modes = [m for m in ("probe", "probe_bands", "finetune") if m in set(found["mode"])]
+    modes = [m for m in MODES if m in set(found["mode"])]
     figure = new_figure(4.2 * len(modes) + 1.6, 3.2 * len(scenes))
     figure.patch.set_facecolor(LIGHT.page)
     axes = figure.subplots(len(scenes), len(modes), squeeze=False)
@@ -49,7 +44,7 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
     for i, scene in enumerate(scenes):
         for j, mode in enumerate(modes):
             ax = axes[i][j]
-            ax.set_title(f"{scene}, {mode.replace('_', ' + ')}", fontsize=10)
+            ax.set_title(f"{scene}, {MODES[mode]}", fontsize=10)
             rows = found[(found["scene"] == scene) & (found["mode"] == mode)]
             for (init, method), line in groups(rows, ROW):
                 style = {"imagenet": "-", "random": ":", "none": "--"}[init]
@@ -62,8 +57,8 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
                     marker="o",
                     markersize=3,
                 )
-                start = "" if init == "none" else f", from {init}"
-                names.setdefault(f"{_LABELS.get(method, method)}{start}", drawn_line)
+                start = "" if init == "none" else f", from {INITS[init]}"
+                names.setdefault(f"{METHODS.get(method, method)}{start}", drawn_line)
             ax.set_xscale("log")
             ax.set_xlabel("labels, % of the training part")
             ax.set_ylabel("mIoU, %")
