@@ -13,7 +13,7 @@ import torch
 
 import sscl_geo
 from sscl_geo.bundle import Bundle, load_bundle, save_bundle
-from sscl_geo.callbacks.best_weights import BestWeights
+from sscl_geo.callbacks.best_weights import BestWeights, Select
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
@@ -42,8 +42,9 @@ class FinetuneResult:
         bundle: the segmenter.
         history: a row a training step: ``step`` and ``loss``.
         validation: a row a validation, about ten in all: ``step``, ``loss`` and the metrics of
-            TorchGeo's task; empty without a validation part. The bundle has the weights of the one
-            with the best mean IoU (``AverageJaccardIndex``).
+            TorchGeo's task, among them what ``select`` means: ``AverageJaccardIndex`` (``miou``),
+            ``AverageF1Score`` (``mf1``) and ``OverallAccuracy`` (``oa``). Empty without a
+            validation part.
         labelled_pixels: number of labelled pixels of each class that training could see.
     """
 
@@ -80,6 +81,7 @@ def finetune(
     zoom: tuple[float, float] = (1.0, 1.0),
     rotation: float = 0.0,
     val_share: float = 0.0,
+    select: Select = "miou",
     patience: int | None = None,
     num_workers: int = 0,
     accelerator: str = "auto",
@@ -123,6 +125,8 @@ def finetune(
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
         val_share: share of the labelled ground to hold out for validation where ``within`` is not
             given: blocks of the size of a patch, a quarter of a patch away from training ground.
+        select: figure by which the validation part tells the best weights, and patience what is
+            better: ``"miou"``, ``"mf1"``, ``"oa"`` (overall accuracy) or ``"loss"``.
         patience: validations, of about ten in all, without a better one after which training ends;
             never if None.
         num_workers: reading processes.
@@ -204,7 +208,7 @@ def finetune(
         )
     if start is not None:
         load_encoder(task.model, start, len(data.bands))
-    best = BestWeights(patience=patience)
+    best = BestWeights(select, patience)
     if isinstance(task.model, NearestNeighbours):
         remember_cells(task.model, map(data.aug, data.train_dataloader()))
         history = pd.DataFrame({"step": [], "loss": []})

@@ -37,6 +37,7 @@ def finetune(
     zoom: tuple[float, float] = (1.0, 1.0),
     rotation: float = 0.0,
     val_share: float = 0.0,
+    select: Literal["miou", "mf1", "oa", "loss"] = "miou",
     patience: int | None = None,
     num_workers: int = 0,
     accelerator: str = "auto",
@@ -85,6 +86,8 @@ def finetune(
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
         val_share: share of the labelled ground to hold out for validation, in blocks apart from
             the training ground; where no blocks are given by within.
+        select: what tells the best weights in the validation part, and patience what is better:
+            mean IoU, mean F1 score, overall accuracy, or the loss.
         patience: validations, of ten in all, without a better one after which training ends.
         num_workers: reading processes; 0 reads in the main process.
         accelerator: auto, cpu, gpu or mps.
@@ -129,6 +132,7 @@ def finetune(
         zoom=zoom,
         rotation=rotation,
         val_share=val_share,
+        select=select,
         patience=patience,
         num_workers=num_workers,
         accelerator=accelerator,
@@ -146,7 +150,7 @@ def finetune(
     if len(result.history):
         loss = result.history["loss"].tail(10).mean()
         console.print(f"loss   {loss:.3f} (mean of the last steps)")
-    for name in ("weights", "validation_miou"):
+    for name in ("weights", f"validation_{select}"):
         if told := result.bundle.provenance.get(name):
             console.print(f"{name.replace('_', ' '):<6} {told}", markup=False)
     console.print("model ", out, markup=False)

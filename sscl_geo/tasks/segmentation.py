@@ -184,7 +184,9 @@ class Segmentation(SemanticSegmentation):
         image, mask = batch["image"], batch["mask"]
         logits = self(image)
         self.val_metrics.update(logits, mask)
-        self.log("val_loss", self.criterion(logits, mask), batch_size=len(image))
+        # A patch with few labels must not weigh as much as a full one.
+        labelled = int((mask != self.hparams["ignore_index"]).sum())
+        self.log("val_loss", self.criterion(logits, mask), batch_size=labelled)
 
     def on_train_epoch_end(self) -> None:
         """Log the metrics of the epoch."""
