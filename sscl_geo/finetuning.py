@@ -118,8 +118,8 @@ def finetune(
         layer_decay: factor by which the learning rate falls from each stage of the encoder to the
             one before it; 1 for none.
         loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as ``"ce+0.5*dice"``.
-        class_weights: weights of the classes in the cross-entropy, by how often they are labelled;
-            see :func:`~sscl_geo.losses.class_weights.class_weights`.
+        class_weights: weights of the classes in cross-entropy and focal loss, by how often they are
+            labelled; see :func:`~sscl_geo.losses.class_weights.class_weights`.
         class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
         zoom: least and greatest size of a pixel in training, in pixels of the scene.
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.

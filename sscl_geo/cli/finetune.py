@@ -79,8 +79,8 @@ def finetune(
         layer_decay: factor by which the learning rate falls from each stage of the encoder to the
             one before it; 1 for none.
         loss: cross-entropy (ce), focal, dice, or a mix such as ce+0.5*dice.
-        class_weights: weigh classes in the cross-entropy by the inverse of how often they are
-            labelled, or by its square root.
+        class_weights: weigh classes in cross-entropy and focal loss by the inverse of how often
+            they are labelled, or by its square root.
         class_balanced: draw patches by class, so that rare classes are seen as often as others.
         zoom: least and greatest size of a pixel in training, in pixels of the scene.
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.

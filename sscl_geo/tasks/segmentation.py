@@ -46,7 +46,7 @@ class Segmentation(SemanticSegmentation):
             them.
         loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as
             ``"ce+0.5*dice"``; see :class:`~sscl_geo.losses.segmentation.SegmentationLoss`.
-        class_weights: weight of each class in the cross-entropy.
+        class_weights: weight of each class in cross-entropy and focal loss.
         ignore_index: class index of pixels without a label.
         lr: greatest learning rate of AdamW.
         encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
