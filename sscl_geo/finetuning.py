@@ -28,6 +28,7 @@ from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.tasks.segmentation import Segmentation
 from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
+from sscl_geo.transforms.radiometric import Preset
 
 StrPath = str | os.PathLike[str]
 
@@ -80,6 +81,8 @@ def finetune(
     class_balanced: bool = True,
     zoom: tuple[float, float] = (1.0, 1.0),
     rotation: float = 0.0,
+    strength: float = 0.0,
+    preset: Preset = "optical",
     val_share: float = 0.0,
     select: Select = "miou",
     patience: int | None = None,
@@ -123,6 +126,10 @@ def finetune(
         class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
         zoom: least and greatest size of a pixel in training, in pixels of the scene.
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
+        strength: strength of the radiometric changes that pretraining knows, 1 for as much as
+            there; 0 for mild changes of brightness and contrast alone.
+        preset: kind of images that ``strength`` is for, see
+            :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation`.
         val_share: share of the labelled ground to hold out for validation where ``within`` is not
             given: blocks of the size of a patch, a quarter of a patch away from training ground.
         select: figure by which the validation part tells the best weights, and patience what is
@@ -179,6 +186,8 @@ def finetune(
         class_balanced=class_balanced,
         zoom=zoom,
         rotation=rotation,
+        strength=strength,
+        preset=preset,
         num_workers=num_workers,
         seed=seed,
     )

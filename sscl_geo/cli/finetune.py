@@ -36,6 +36,8 @@ def finetune(
     class_balanced: bool = True,
     zoom: tuple[float, float] = (1.0, 1.0),
     rotation: float = 0.0,
+    strength: float = 0.0,
+    preset: Literal["optical", "rgb", "sar", "sar_db"] = "optical",
     val_share: float = 0.0,
     select: Literal["miou", "mf1", "oa", "loss"] = "miou",
     patience: int | None = None,
@@ -84,6 +86,9 @@ def finetune(
         class_balanced: draw patches by class, so that rare classes are seen as often as others.
         zoom: least and greatest size of a pixel in training, in pixels of the scene.
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
+        strength: strength of recolouring in training, 1 for as much as in pretraining; 0 for mild
+            changes of brightness and contrast alone.
+        preset: kind of images that strength is for; sar for intensities, sar_db for decibels.
         val_share: share of the labelled ground to hold out for validation, in blocks apart from
             the training ground; where no blocks are given by within.
         select: what tells the best weights in the validation part, and patience what is better:
@@ -131,6 +136,8 @@ def finetune(
         class_balanced=class_balanced,
         zoom=zoom,
         rotation=rotation,
+        strength=strength,
+        preset=preset,
         val_share=val_share,
         select=select,
         patience=patience,
