@@ -13,7 +13,7 @@ import torch
 
 import sscl_geo
 from sscl_geo.bundle import Bundle, load_bundle, save_bundle
-from sscl_geo.callbacks.best_weights import BestWeights
+from sscl_geo.callbacks.best_weights import BestWeights, Select
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
@@ -28,6 +28,7 @@ from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.tasks.segmentation import Segmentation
 from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
+from sscl_geo.transforms.radiometric import Preset
 
 StrPath = str | os.PathLike[str]
 
@@ -42,8 +43,9 @@ class FinetuneResult:
         bundle: the segmenter.
         history: a row a training step: ``step`` and ``loss``.
         validation: a row a validation, about ten in all: ``step``, ``loss`` and the metrics of
-            TorchGeo's task; empty without a validation part. The bundle has the weights of the one
-            with the best mean IoU (``AverageJaccardIndex``).
+            TorchGeo's task, among them what ``select`` means: ``AverageJaccardIndex`` (``miou``),
+            ``AverageF1Score`` (``mf1``) and ``OverallAccuracy`` (``oa``). Empty without a
+            validation part.
         labelled_pixels: number of labelled pixels of each class that training could see.
     """
 
@@ -79,7 +81,10 @@ def finetune(
     class_balanced: bool = True,
     zoom: tuple[float, float] = (1.0, 1.0),
     rotation: float = 0.0,
+    strength: float = 0.0,
+    preset: Preset = "optical",
     val_share: float = 0.0,
+    select: Select = "miou",
     patience: int | None = None,
     num_workers: int = 0,
     accelerator: str = "auto",
@@ -116,13 +121,19 @@ def finetune(
         layer_decay: factor by which the learning rate falls from each stage of the encoder to the
             one before it; 1 for none.
         loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as ``"ce+0.5*dice"``.
-        class_weights: weights of the classes in the cross-entropy, by how often they are labelled;
-            see :func:`~sscl_geo.losses.class_weights.class_weights`.
+        class_weights: weights of the classes in cross-entropy and focal loss, by how often they are
+            labelled; see :func:`~sscl_geo.losses.class_weights.class_weights`.
         class_balanced: give each class, not each labelled pixel, the same chance to be drawn.
         zoom: least and greatest size of a pixel in training, in pixels of the scene.
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
+        strength: strength of the radiometric changes that pretraining knows, 1 for as much as
+            there; 0 for mild changes of brightness and contrast alone.
+        preset: kind of images that ``strength`` is for, see
+            :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation`.
         val_share: share of the labelled ground to hold out for validation where ``within`` is not
             given: blocks of the size of a patch, a quarter of a patch away from training ground.
+        select: figure by which the validation part tells the best weights, and patience what is
+            better: ``"miou"``, ``"mf1"``, ``"oa"`` (overall accuracy) or ``"loss"``.
         patience: validations, of about ten in all, without a better one after which training ends;
             never if None.
         num_workers: reading processes.
@@ -175,6 +186,8 @@ def finetune(
         class_balanced=class_balanced,
         zoom=zoom,
         rotation=rotation,
+        strength=strength,
+        preset=preset,
         num_workers=num_workers,
         seed=seed,
     )
@@ -204,7 +217,7 @@ def finetune(
         )
     if start is not None:
         load_encoder(task.model, start, len(data.bands))
-    best = BestWeights(patience=patience)
+    best = BestWeights(select, patience)
     if isinstance(task.model, NearestNeighbours):
         remember_cells(task.model, map(data.aug, data.train_dataloader()))
         history = pd.DataFrame({"step": [], "loss": []})

@@ -151,6 +151,17 @@ def test_the_weights_of_the_best_validation_are_kept(made):
     assert float(told["validation_miou"]) == pytest.approx(best["AverageJaccardIndex"], abs=1e-4)
 
 
+def test_the_figure_that_selects_is_the_one_asked_for(made):
+    scene, labels, _ = made
+    options = {**QUICK, "steps": 20, "val_share": 0.3, "lr": 1e-2, "select": "loss"}
+    result = finetune(scene, labels, **options)
+    best = result.validation.loc[result.validation["loss"].idxmin()]
+    told = result.bundle.provenance
+    assert told["selected_by"] == "loss"
+    assert told["weights"].startswith(f"of step {int(best['step'])},")
+    assert float(told["validation_loss"]) == pytest.approx(best["loss"], abs=1e-4)
+
+
 def test_either_blocks_or_a_share_are_given(made):
     scene, labels, _ = made
     blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})

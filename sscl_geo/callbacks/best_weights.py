@@ -1,36 +1,57 @@
 """Keeping the weights that were best in validation, and stopping when they get no better."""
 
-from typing import Any
+import math
+from typing import Literal
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
+
+from sscl_geo.errors import ConfigError
+
+Select = Literal["miou", "mf1", "oa", "loss"]
+"""What the best validation is told by: the mean over the classes of the intersection over union or
+of the F1 score, the overall accuracy, or the loss that training lowers."""
+
+_LOGGED = {
+    "miou": "val_AverageJaccardIndex",
+    "mf1": "val_AverageF1Score",
+    "oa": "val_OverallAccuracy",
+    "loss": "val_loss",
+}
 
 
 class BestWeights(pl.Callback):
     """Remember each validation, and at the end take the weights of the best one.
 
     Lightning's ``ModelCheckpoint`` and ``EarlyStopping`` do the same through files and epochs.
+    Validations must log what TorchGeo's task for segmentation does.
 
     Args:
-        monitor: logged value that is to be large.
+        select: figure that is to be largest, or ``"loss"``, which is to be least.
         patience: validations without a better one after which training ends; never if None.
 
     Attributes:
         rows: for each validation its ``step`` and what was logged as ``val_…``.
         best_step: step of the best validation; 0 without validations.
-        best: its value.
+        best: what ``select`` names, there; NaN without validations.
+
+    Raises:
+        ConfigError: if ``select`` names no figure.
     """
 
-    def __init__(
-        self, monitor: str = "val_AverageJaccardIndex", patience: int | None = None
-    ) -> None:
+    def __init__(self, select: Select = "miou", patience: int | None = None) -> None:
         super().__init__()
-        self.monitor = monitor
+        if select not in _LOGGED:
+            raise ConfigError(
+                f"The best weights cannot be told by {select!r}; choose one of "
+                f"{', '.join(_LOGGED)}."
+            )
+        self.select = select
         self.patience = patience
         self.rows: list[dict[str, float]] = []
         self.best_step = 0
-        self.best = float("-inf")
+        self.best = math.nan
         self._weights: dict[str, Tensor] = {}
         self._in_vain = 0
 
@@ -44,14 +65,19 @@ class BestWeights(pl.Callback):
             if name.startswith("val_")
         }
         self.rows.append({"step": trainer.global_step, **found})
-        value = float(trainer.callback_metrics[self.monitor])
+        value = float(trainer.callback_metrics[_LOGGED[self.select]])
         self._in_vain += 1
-        if value > self.best:
+        if self._is_better(value):
             self.best, self.best_step, self._in_vain = value, trainer.global_step, 0
             state = pl_module.state_dict()
             self._weights = {k: v.detach().to("cpu", copy=True) for k, v in state.items()}
         if self.patience is not None and self._in_vain >= self.patience:
             trainer.should_stop = True
+
+    def _is_better(self, value: float) -> bool:
+        if math.isnan(self.best):
+            return not math.isnan(value)
+        return value < self.best if self.select == "loss" else value > self.best
 
     @torch.no_grad()
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -59,9 +85,15 @@ class BestWeights(pl.Callback):
         if self._weights:
             pl_module.load_state_dict(self._weights)
 
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, str]:
         """What a bundle says of how its weights were chosen."""
         if not self.rows:
             return {"weights": "of the last step, as there was no validation part"}
+        if math.isnan(self.best):
+            return {"weights": f"of the last step, as {self.select} was never a number"}
         chosen = f"of step {self.best_step}, the best of {len(self.rows)} validations"
-        return {"weights": chosen, "validation_miou": f"{self.best:.4f}"}
+        return {
+            "weights": chosen,
+            "selected_by": self.select,
+            f"validation_{self.select}": f"{self.best:.4f}",
+        }

@@ -36,7 +36,10 @@ def finetune(
     class_balanced: bool = True,
     zoom: tuple[float, float] = (1.0, 1.0),
     rotation: float = 0.0,
+    strength: float = 0.0,
+    preset: Literal["optical", "rgb", "sar", "sar_db"] = "optical",
     val_share: float = 0.0,
+    select: Literal["miou", "mf1", "oa", "loss"] = "miou",
     patience: int | None = None,
     num_workers: int = 0,
     accelerator: str = "auto",
@@ -78,13 +81,18 @@ def finetune(
         layer_decay: factor by which the learning rate falls from each stage of the encoder to the
             one before it; 1 for none.
         loss: cross-entropy (ce), focal, dice, or a mix such as ce+0.5*dice.
-        class_weights: weigh classes in the cross-entropy by the inverse of how often they are
-            labelled, or by its square root.
+        class_weights: weigh classes in cross-entropy and focal loss by the inverse of how often
+            they are labelled, or by its square root.
         class_balanced: draw patches by class, so that rare classes are seen as often as others.
         zoom: least and greatest size of a pixel in training, in pixels of the scene.
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
+        strength: strength of recolouring in training, 1 for as much as in pretraining; 0 for mild
+            changes of brightness and contrast alone.
+        preset: kind of images that strength is for; sar for intensities, sar_db for decibels.
         val_share: share of the labelled ground to hold out for validation, in blocks apart from
             the training ground; where no blocks are given by within.
+        select: what tells the best weights in the validation part, and patience what is better:
+            mean IoU, mean F1 score, overall accuracy, or the loss.
         patience: validations, of ten in all, without a better one after which training ends.
         num_workers: reading processes; 0 reads in the main process.
         accelerator: auto, cpu, gpu or mps.
@@ -128,7 +136,10 @@ def finetune(
         class_balanced=class_balanced,
         zoom=zoom,
         rotation=rotation,
+        strength=strength,
+        preset=preset,
         val_share=val_share,
+        select=select,
         patience=patience,
         num_workers=num_workers,
         accelerator=accelerator,
@@ -146,7 +157,7 @@ def finetune(
     if len(result.history):
         loss = result.history["loss"].tail(10).mean()
         console.print(f"loss   {loss:.3f} (mean of the last steps)")
-    for name in ("weights", "validation_miou"):
+    for name in ("weights", f"validation_{select}"):
         if told := result.bundle.provenance.get(name):
             console.print(f"{name.replace('_', ' '):<6} {told}", markup=False)
     console.print("model ", out, markup=False)

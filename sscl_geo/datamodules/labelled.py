@@ -26,6 +26,7 @@ from sscl_geo.samplers.labelled_patches import (
 )
 from sscl_geo.splits import read_blocks
 from sscl_geo.transforms.patches import PatchAugmentation
+from sscl_geo.transforms.radiometric import Preset, radiometric_augmentation
 
 _PATCHES_FOR_STATISTICS = 64
 
@@ -61,6 +62,10 @@ class LabelledDataModule(BaseDataModule):
         rotation: greatest rotation in training, in degrees, beside flips and quarter turns.
         brightness: greatest shift in training, in standard deviations.
         contrast: greatest change of contrast in training, as a share.
+        strength: strength of the radiometric changes that pretraining knows, in place of brightness
+            and contrast; 0 for these.
+        preset: kind of images that ``strength`` is for: ``"optical"``, ``"rgb"``, ``"sar"``
+            (intensities) or ``"sar_db"`` (decibels).
         num_workers: reading processes.
         seed: seed of the draws.
     """
@@ -85,6 +90,8 @@ class LabelledDataModule(BaseDataModule):
         rotation: float = 0.0,
         brightness: float = 0.1,
         contrast: float = 0.1,
+        strength: float = 0.0,
+        preset: Preset = "optical",
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -124,17 +131,17 @@ class LabelledDataModule(BaseDataModule):
             )
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
+        statistics = (self.band_mean, self.band_std)
+        changes = radiometric_augmentation(h["strength"], h["preset"], *statistics)
         self.train_aug = PatchAugmentation(
-            self.band_mean,
-            self.band_std,
+            *statistics,
             zoom=h["zoom"],
             rotation=h["rotation"],
             brightness=h["brightness"],
             contrast=h["contrast"],
+            radiometric=changes if h["strength"] else None,
         )
-        self.aug = PatchAugmentation(
-            self.band_mean, self.band_std, moves=False, brightness=0, contrast=0
-        )
+        self.aug = PatchAugmentation(*statistics, moves=False, brightness=0, contrast=0)
         self._is_set_up = True
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:

@@ -10,7 +10,7 @@ ClassWeights = Literal["none", "sqrt", "inverse"]
 
 
 def class_weights(counts: ArrayLike, kind: ClassWeights) -> list[float] | None:
-    """Weights for the cross-entropy.
+    """Weights for the cross-entropy and the focal loss.
 
     ``w_k ~ n_k ** -p`` with p = 1 or 1/2, scaled so that their mean over the labelled pixels is 1,
     which leaves the size of the loss, and so the learning rate, as it is.

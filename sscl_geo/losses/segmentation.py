@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sscl_geo.errors import ConfigError
+from sscl_geo.losses.focal import FocalLoss
 
 LOSSES = ("ce", "focal", "dice")
 """Cross-entropy; focal loss (Lin et al., 2017); soft dice loss (Milletari et al., 2016)."""
@@ -23,10 +24,11 @@ class SegmentationLoss(nn.Module):
     Args:
         mix: names of :data:`LOSSES` joined by ``+``, with a weight before ``*`` where it is not 1.
         ignore_index: class index of pixels without a label.
-        class_weights: weight of each class in the cross-entropy.
+        class_weights: weight of each class in cross-entropy and focal loss; dice compares classes,
+            which weigh the same there.
 
     Raises:
-        ConfigError: if the mix cannot be read, or class weights come without cross-entropy.
+        ConfigError: if the mix cannot be read, or class weights come with dice alone.
 
     Example:
         >>> import torch
@@ -45,18 +47,16 @@ class SegmentationLoss(nn.Module):
         super().__init__()
         self.weights = parse_mix(mix)
         self.ignore_index = ignore_index
-        if class_weights is not None and "ce" not in self.weights:
+        if class_weights is not None and set(self.weights) == {"dice"}:
             raise ConfigError(
-                f"Class weights belong to the cross-entropy, which the loss {mix!r} lacks; add ce, "
-                "as in 'ce+dice', or leave the weights out."
+                f"Class weights belong to cross-entropy and focal loss, which the loss {mix!r} "
+                "lacks; add one, as in 'ce+dice', or leave the weights out."
             )
         weight = None if class_weights is None else torch.as_tensor(class_weights).float()
         built = {
-            "ce": lambda: nn.CrossEntropyLoss(weight, ignore_index=ignore_index),
-            # Normalised, as in TorchGeo.
-            "focal": lambda: smp.losses.FocalLoss(
-                "multiclass", ignore_index=ignore_index, normalized=True
-            ),
+            # PyTorch's mean is NaN for a batch of classes that weigh nothing.
+            "ce": lambda: FocalLoss(0, ignore_index, weight),
+            "focal": lambda: FocalLoss(2, ignore_index, weight),
             "dice": lambda: smp.losses.DiceLoss("multiclass", ignore_index=ignore_index),
         }
         self.parts = nn.ModuleDict({name: built[name]() for name in self.weights})

@@ -46,7 +46,7 @@ class Segmentation(SemanticSegmentation):
             them.
         loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as
             ``"ce+0.5*dice"``; see :class:`~sscl_geo.losses.segmentation.SegmentationLoss`.
-        class_weights: weight of each class in the cross-entropy.
+        class_weights: weight of each class in cross-entropy and focal loss.
         ignore_index: class index of pixels without a label.
         lr: greatest learning rate of AdamW.
         encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
@@ -184,7 +184,9 @@ class Segmentation(SemanticSegmentation):
         image, mask = batch["image"], batch["mask"]
         logits = self(image)
         self.val_metrics.update(logits, mask)
-        self.log("val_loss", self.criterion(logits, mask), batch_size=len(image))
+        # A patch with few labels must not weigh as much as a full one.
+        labelled = int((mask != self.hparams["ignore_index"]).sum())
+        self.log("val_loss", self.criterion(logits, mask), batch_size=labelled)
 
     def on_train_epoch_end(self) -> None:
         """Log the metrics of the epoch."""

@@ -28,6 +28,9 @@ class PatchAugmentation(nn.Module):
         rotation: greatest rotation, in degrees.
         brightness: greatest shift of a patch, the same for all bands, in standard deviations.
         contrast: greatest change of a patch's contrast about the mean, as a share.
+        radiometric: changes in place of brightness and contrast, such as those of
+            :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation`; maps normalised
+            images (B, C, H, W) and their valid pixels (B, H, W) to changed images.
 
     Example:
         >>> import torch
@@ -51,6 +54,7 @@ class PatchAugmentation(nn.Module):
         rotation: float = 0.0,
         brightness: float = 0.1,
         contrast: float = 0.1,
+        radiometric: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
@@ -58,6 +62,7 @@ class PatchAugmentation(nn.Module):
         self.samples = max(1, ceil(zoom[1] - 1e-9))
         self.brightness = brightness
         self.contrast = contrast
+        self.radiometric = radiometric
 
     def forward(self, batch: Batch) -> Batch:
         """Augment a batch.
@@ -76,10 +81,12 @@ class PatchAugmentation(nn.Module):
         # What interpolation took the data of has no label either.
         lost = nearest(valid, new_to_old, fill=False) & ~shown
         mask = nearest(mask, new_to_old, IGNORE_INDEX).masked_fill(lost, IGNORE_INDEX)
-        image = self._recolor(image) * shown[:, None]
+        image = self._recolor(image, shown).masked_fill(~shown[:, None], 0)
         return {**batch, "image": image, "valid": shown, "mask": mask}
 
-    def _recolor(self, image: Tensor) -> Tensor:
+    def _recolor(self, image: Tensor, valid: Tensor) -> Tensor:
+        if self.radiometric is not None:
+            return self.radiometric(image, valid)
         shape = (len(image), 1, 1, 1)
         draw = torch.rand(2, *shape, device=image.device, dtype=image.dtype) * 2 - 1
         return image * (1 + self.contrast * draw[0]) + self.brightness * draw[1]

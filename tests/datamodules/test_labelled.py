@@ -4,7 +4,7 @@ import rasterio
 import torch
 
 from sscl_geo.datamodules.labelled import LabelledDataModule
-from sscl_geo.errors import LabelError
+from sscl_geo.errors import ConfigError, LabelError
 from sscl_geo.io.scene import open_scene
 from sscl_geo.splits import part_mask, spatial_blocks, write_blocks
 from sscl_geo.transforms.patches import PatchAugmentation
@@ -46,15 +46,23 @@ def spoil(path, mask, value):
         raster.write(pixels)
 
 
-@pytest.mark.parametrize("parts", [("test",), ("test", "val")])
-def test_pixels_of_held_out_blocks_change_no_training_batch(made, parts):
+@pytest.mark.parametrize(
+    ("parts", "options"),
+    [
+        (("test",), {}),
+        (("test", "val"), {}),
+        (("test", "val"), {"strength": 1.0}),
+        (("test", "val"), {"strength": 1.0, "preset": "sar"}),
+    ],
+)
+def test_pixels_of_held_out_blocks_change_no_training_batch(made, parts, options):
     scene, labels, path, blocks, geobox = made
-    before = batches(build(scene, labels, path))
+    before = batches(build(scene, labels, path, **options))
     held = np.any([part_mask(blocks, geobox, part) for part in parts], axis=0)
     rng = np.random.default_rng(9)
     spoil(scene, held, rng.integers(2000, 60_000, np.count_nonzero(held)))
     spoil(labels, held, rng.choice([1, 4], np.count_nonzero(held)))
-    after = batches(build(scene, labels, path))
+    after = batches(build(scene, labels, path, **options))
     assert len(before) == len(after) == 12
     for old, new in zip(before, after, strict=True):
         assert old.keys() == new.keys()
@@ -119,3 +127,16 @@ def test_labels_of_another_place_are_refused(made, make_scene):
     far = make_scene(np.ones((1, 4, 4), np.uint8), name="far.tif", grid="web_mercator")
     with pytest.raises(LabelError, match="wholly outside"):
         build(scene, far)
+
+
+def test_an_unknown_kind_of_images_is_refused(made):
+    scene, labels, *_ = made
+    with pytest.raises(ConfigError, match="no preset 'infrared'"):
+        build(scene, labels, strength=1.0, preset="infrared")
+
+
+def test_validation_is_not_recoloured(made):
+    scene, labels, path, *_ = made
+    plain, changed = (build(scene, labels, path, strength=s) for s in (0.0, 1.0))
+    for one, other in zip(plain.val_dataloader(), changed.val_dataloader(), strict=True):
+        assert torch.equal(plain.aug(one)["image"], changed.aug(other)["image"])

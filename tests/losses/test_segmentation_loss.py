@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from sscl_geo.errors import ConfigError
 from sscl_geo.losses.class_weights import class_weights
+from sscl_geo.losses.focal import FocalLoss
 from sscl_geo.losses.segmentation import SegmentationLoss, parse_mix
 
 
@@ -29,12 +30,30 @@ def test_cross_entropy_is_over_labelled_pixels_with_class_weights(sample):
     torch.testing.assert_close(found, torch.stack(terms).sum() / total)
 
 
-def test_dice_and_focal_are_those_of_the_library(sample):
+def test_dice_is_that_of_the_library(sample):
     logits, mask = sample
     dice = smp.losses.DiceLoss("multiclass", ignore_index=255)(logits, mask)
-    focal = smp.losses.FocalLoss("multiclass", ignore_index=255, normalized=True)(logits, mask)
     torch.testing.assert_close(SegmentationLoss("dice")(logits, mask), dice)
-    torch.testing.assert_close(SegmentationLoss("focal")(logits, mask), focal)
+
+
+def test_a_mix_weighs_classes_in_each_part_that_can(sample):
+    logits, mask = sample
+    weights = [1.0, 2.0, 0.5]
+    mixed = SegmentationLoss("ce+2*focal+dice", class_weights=weights)(logits, mask)
+    parts = F.cross_entropy(logits, mask, torch.tensor(weights), ignore_index=255)
+    parts = parts + 2 * FocalLoss(weight=torch.tensor(weights))(logits, mask)
+    parts = parts + smp.losses.DiceLoss("multiclass", ignore_index=255)(logits, mask)
+    torch.testing.assert_close(mixed, parts)
+
+
+@pytest.mark.parametrize("mix", ["ce", "focal", "ce+dice"])
+def test_a_batch_of_classes_that_weigh_nothing_leaves_no_nan(sample, mix):
+    logits, mask = sample
+    loss = SegmentationLoss(mix, class_weights=[0.0, 1.0, 1.0])(logits, mask.clamp_max(0))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
+    assert (loss == 0) == ("dice" not in mix)
 
 
 @pytest.mark.parametrize("part", ["dice", "focal", "ce"])
@@ -65,7 +84,7 @@ def test_mixes_that_cannot_be_read_are_refused(mix):
         parse_mix(mix)
 
 
-def test_class_weights_without_cross_entropy_are_refused():
+def test_class_weights_with_dice_alone_are_refused():
     with pytest.raises(ConfigError, match="lacks"):
         SegmentationLoss("dice", class_weights=[1.0, 2.0])
 

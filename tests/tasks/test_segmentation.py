@@ -104,6 +104,35 @@ def test_a_batch_without_labels_has_loss_and_gradient_zero(loss):
     assert (logits.grad == 0).all()
 
 
+def validate(task, data):
+    trainer = pl.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False
+    )
+    return trainer.validate(task, DataLoader(list(data), batch_size=None), verbose=False)[0]
+
+
+def test_validation_figures_are_those_of_all_labelled_pixels_together():
+    task = Segmentation(in_channels=3, num_classes=3).eval()
+    many, few, none = *batches(2), *batches(1, labelled=False)
+    few["mask"][:, 1:] = 255
+    found = validate(task, [many, few, none])
+    mask = torch.cat([many["mask"], few["mask"]])
+    with torch.no_grad():
+        logits = task(torch.cat([many["image"], few["image"]])).double()
+    known = mask != 255
+    mapped, truth = logits.argmax(dim=1)[known], mask[known]
+    hits, mapped, truth = (
+        torch.bincount(values, minlength=3).double()
+        for values in (truth[mapped == truth], mapped, truth)
+    )
+    assert found["val_OverallAccuracy"] == pytest.approx(float(hits.sum() / truth.sum()))
+    assert found["val_AverageF1Score"] == pytest.approx(float((2 * hits / (mapped + truth)).mean()))
+    iou = hits / (mapped + truth - hits)
+    assert found["val_AverageJaccardIndex"] == pytest.approx(float(iou.mean()))
+    loss = torch.nn.functional.cross_entropy(logits, mask, ignore_index=255)
+    assert found["val_loss"] == pytest.approx(float(loss))
+
+
 def test_training_on_batches_without_labels_leaves_no_nan():
     task = Segmentation(in_channels=3, num_classes=3)
     fit(task, [*batches(2), *batches(2, labelled=False)])

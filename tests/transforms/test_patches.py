@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from sscl_geo.transforms.patches import PatchAugmentation
+from sscl_geo.transforms.radiometric import radiometric_augmentation
 
 
 def painted(count=16, size=24):
@@ -59,3 +60,43 @@ def test_pixels_without_data_have_no_label(options):
     found = augment({"image": image, "mask": mask.masked_fill(~valid, 255), "valid": valid})
     assert (found["mask"] != 255).any()
     assert not (found["mask"] != 255)[~found["valid"]].any()
+
+
+def recolored(preset, image, mask, valid, seed=0):
+    statistics = ((9.0, 12.0), (7.0, 5.0))
+    changes = preset and radiometric_augmentation(1.0, preset, *statistics)
+    augment = PatchAugmentation(*statistics, rotation=30.0, radiometric=changes)
+    torch.manual_seed(seed)
+    return augment({"image": image, "mask": mask.masked_fill(~valid, 255), "valid": valid})
+
+
+@pytest.mark.parametrize("preset", ["optical", "sar", "sar_db"])
+def test_presets_change_the_image_and_leave_the_ground(preset):
+    image, mask = painted()
+    valid = torch.rand(mask.shape) < 0.8
+    before, after = (recolored(name, image + 1, mask, valid) for name in (None, preset))
+    assert torch.equal(before["mask"], after["mask"])
+    assert torch.equal(before["valid"], after["valid"])
+    assert torch.isfinite(after["image"]).all()
+    changed = (before["image"] != after["image"]).any(dim=1)[after["valid"]]
+    assert changed.float().mean() > 0.9
+
+
+@pytest.mark.parametrize("preset", [None, "optical", "sar", "sar_db"])
+def test_what_lies_where_no_data_is_reaches_no_pixel(preset):
+    image, mask = painted()
+    valid = torch.rand(mask.shape) < 0.7
+    wild = torch.where(valid[:, None], image, torch.tensor(float("nan")))
+    found = [recolored(preset, values + 1, mask, valid) for values in (image, wild)]
+    assert torch.equal(found[0]["image"], found[1]["image"])
+    assert not found[0]["image"].masked_select(~found[0]["valid"][:, None]).any()
+
+
+def test_rgb_images_get_their_preset():
+    image, mask = torch.rand(8, 3, 24, 24), torch.zeros(8, 24, 24, dtype=torch.long)
+    augment = PatchAugmentation(
+        (0.5,) * 3, (0.3,) * 3, moves=False, radiometric=radiometric_augmentation(1.0, "rgb")
+    )
+    valid = torch.ones(8, 24, 24, dtype=torch.bool)
+    found = augment({"image": image, "mask": mask, "valid": valid})["image"]
+    assert (found != (image - 0.5) / 0.3).flatten(1).any(dim=1).all()
