@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +22,7 @@ from sscl_geo.errors import BandError, TrainingError
 from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
-from sscl_geo.loggers import LoggerName, build_loggers
+from sscl_geo.loggers import LoggerName, open_loggers
 from sscl_geo.losses.info_nce import queue_size_for
 from sscl_geo.progress import is_main_rank
 from sscl_geo.resuming import check_same_run
@@ -170,17 +171,21 @@ def pretrain(
         watchers.append(Plateau(patience))
     if folder is not None:
         watchers.append(Checkpoints(folder.checkpoints, checkpoint_steps, checkpoint_minutes))
-    history = fit(
-        task,
-        data,
-        steps,
-        "pretrain",
-        options=options,
-        callbacks=watchers,
-        loggers=[] if folder is None else build_loggers(loggers, folder.root, folder.step()),
-        metrics=None if folder is None else folder.metrics,
-        checkpoint=checkpoint,
-    )
+    with ExitStack() as opened:
+        started = []
+        if folder is not None:
+            started = opened.enter_context(open_loggers(loggers, folder.root, folder.step()))
+        history = fit(
+            task,
+            data,
+            steps,
+            "pretrain",
+            options=options,
+            callbacks=watchers,
+            loggers=started,
+            metrics=None if folder is None else folder.metrics,
+            checkpoint=checkpoint,
+        )
     bundle = _to_bundle(task, data, {"steps": str(steps), "seed": str(seed)})
     if out is not None and is_main_rank():
         save_bundle(bundle, Path(out))
