@@ -11,6 +11,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import pandas as pd
 import torch
+from torchgeo.datasets import GeoDataset
 
 import sscl_geo
 from sscl_geo.bundle import Bundle, save_bundle
@@ -53,7 +54,7 @@ class PretrainResult:
 
 
 def pretrain(
-    scenes: Sequence[str | os.PathLike[str]],
+    scenes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | GeoDataset,
     *,
     out: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
@@ -86,7 +87,9 @@ def pretrain(
     """Pretrain an encoder.
 
     Args:
-        scenes: files, folders or patterns.
+        scenes: files, folders or patterns; or a :class:`~sscl_geo.datasets.scenes.SceneDataset`
+            with options of its own; or any TorchGeo dataset of images, also ``a | b`` and
+            ``a & b``.
         out: bundle to write; none if None.
         run: folder for checkpoints, ``metrics.csv``, ``statistics.csv`` and the files of loggers;
             nothing of these is written if None.
@@ -135,7 +138,7 @@ def pretrain(
     options = trainer_options or TrainerOptions(accelerator=accelerator)
     pl.seed_everything(seed, verbose=False)
     data = PairDataModule(
-        [os.fspath(path) for path in scenes],
+        _as_given(scenes),
         bands=bands,
         patch_size=patch_size,
         batch_size=batch_size,
@@ -190,6 +193,16 @@ def pretrain(
     if out is not None and is_main_rank():
         save_bundle(bundle, Path(out))
     return PretrainResult(bundle, history, _scenes(data))
+
+
+def _as_given(
+    scenes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | GeoDataset,
+) -> list[str] | GeoDataset:
+    """Paths as text, which a checkpoint can hold; a dataset as it is."""
+    if isinstance(scenes, GeoDataset):
+        return scenes
+    paths = [scenes] if isinstance(scenes, str | os.PathLike) else scenes
+    return [os.fspath(path) for path in paths]
 
 
 def _start(folder: RunFolder, task: PairTask, data: PairDataModule, *, resume: bool) -> Path | None:
