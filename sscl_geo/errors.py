@@ -58,6 +58,10 @@ class SkippedPlaceWarning(SSCLGeoWarning):
     """A place in a scene could not be read and was left out, with the reason."""
 
 
+class ConstantBandWarning(SSCLGeoWarning):
+    """A band has one value everywhere, so that nothing can be learned from it."""
+
+
 class WastedDecodingWarning(SSCLGeoWarning):
     """Several workers decode the same cells."""
 

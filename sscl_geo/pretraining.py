@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import pandas as pd
 import torch
+from torchgeo.datasets import GeoDataset
 
 import sscl_geo
 from sscl_geo.bundle import Bundle, save_bundle
@@ -21,7 +23,7 @@ from sscl_geo.errors import BandError, TrainingError
 from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
-from sscl_geo.loggers import LoggerName, build_loggers
+from sscl_geo.loggers import LoggerName, open_loggers
 from sscl_geo.losses.info_nce import queue_size_for
 from sscl_geo.progress import is_main_rank
 from sscl_geo.resuming import check_same_run
@@ -52,7 +54,7 @@ class PretrainResult:
 
 
 def pretrain(
-    scenes: Sequence[str | os.PathLike[str]],
+    scenes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | GeoDataset,
     *,
     out: str | os.PathLike[str] | None = None,
     run: str | os.PathLike[str] | None = None,
@@ -85,7 +87,9 @@ def pretrain(
     """Pretrain an encoder.
 
     Args:
-        scenes: files, folders or patterns.
+        scenes: files, folders or patterns; or a :class:`~sscl_geo.datasets.scenes.SceneDataset`
+            with options of its own; or any TorchGeo dataset of images, also ``a | b`` and
+            ``a & b``.
         out: bundle to write; none if None.
         run: folder for checkpoints, ``metrics.csv``, ``statistics.csv`` and the files of loggers;
             nothing of these is written if None.
@@ -134,7 +138,7 @@ def pretrain(
     options = trainer_options or TrainerOptions(accelerator=accelerator)
     pl.seed_everything(seed, verbose=False)
     data = PairDataModule(
-        [os.fspath(path) for path in scenes],
+        _as_given(scenes),
         bands=bands,
         patch_size=patch_size,
         batch_size=batch_size,
@@ -170,21 +174,35 @@ def pretrain(
         watchers.append(Plateau(patience))
     if folder is not None:
         watchers.append(Checkpoints(folder.checkpoints, checkpoint_steps, checkpoint_minutes))
-    history = fit(
-        task,
-        data,
-        steps,
-        "pretrain",
-        options=options,
-        callbacks=watchers,
-        loggers=[] if folder is None else build_loggers(loggers, folder.root, folder.step()),
-        metrics=None if folder is None else folder.metrics,
-        checkpoint=checkpoint,
-    )
+    with ExitStack() as opened:
+        started = []
+        if folder is not None:
+            started = opened.enter_context(open_loggers(loggers, folder.root, folder.step()))
+        history = fit(
+            task,
+            data,
+            steps,
+            "pretrain",
+            options=options,
+            callbacks=watchers,
+            loggers=started,
+            metrics=None if folder is None else folder.metrics,
+            checkpoint=checkpoint,
+        )
     bundle = _to_bundle(task, data, {"steps": str(steps), "seed": str(seed)})
     if out is not None and is_main_rank():
         save_bundle(bundle, Path(out))
     return PretrainResult(bundle, history, _scenes(data))
+
+
+def _as_given(
+    scenes: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | GeoDataset,
+) -> list[str] | GeoDataset:
+    """Paths as text, which a checkpoint can hold; a dataset as it is."""
+    if isinstance(scenes, GeoDataset):
+        return scenes
+    paths = [scenes] if isinstance(scenes, str | os.PathLike) else scenes
+    return [os.fspath(path) for path in paths]
 
 
 def _start(folder: RunFolder, task: PairTask, data: PairDataModule, *, resume: bool) -> Path | None:

@@ -6,10 +6,13 @@ import pytest
 import shapely
 import torch
 import yaml
+from affine import Affine
+from torchgeo.datasets import RasterDataset
 
+from sscl_geo import SceneDataset
 from sscl_geo.bundle import load_bundle
-from sscl_geo.errors import BandError, SceneError, TrainingError
-from sscl_geo.pretraining import pretrain
+from sscl_geo.errors import BandError, ConfigError, SceneError, TrainingError
+from sscl_geo.pretraining import PretrainResult, pretrain
 from sscl_geo.tasks.methods import build_task
 
 TINY = {"steps": 3, "batch_size": 4, "patch_size": 32, "accelerator": "cpu"}
@@ -32,6 +35,38 @@ def test_the_bundle_says_what_it_was_made_from(scene: str, tmp_path) -> None:
     assert bundle.provenance["scenes"] == "scene.tif"
     assert result.history["step"].tolist() == [1, 2, 3]
     assert result.history.notna().all(axis=None)
+
+
+def same_weights(one: PretrainResult, other: PretrainResult) -> bool:
+    first, second = one.bundle.state_dict, other.bundle.state_dict
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_path_a_scene_dataset_and_torchgeos_dataset_train_alike(scene: str) -> None:
+    alone = pretrain(scene, **TINY)
+    assert same_weights(pretrain(SceneDataset(scene), **TINY), alone)
+    theirs = pretrain(RasterDataset(scene), **TINY)
+    assert same_weights(theirs, alone)
+    assert theirs.bundle.resolution == (30, 30)
+
+
+def test_a_union_of_torchgeos_datasets_is_trained_on(make_scene, scene: str, tmp_path) -> None:
+    east = np.random.default_rng(1).normal(300, 20, (2, 80, 90)).astype(np.float32)
+    transform = Affine(30, 0, 300_015 + 90 * 30, 0, -30, 4_100_025)
+    both = RasterDataset(scene) | RasterDataset(
+        str(make_scene(east, name="east.tif", transform=transform))
+    )
+    options = TINY | {"run": tmp_path / "run", "loggers": ()}
+    result = pretrain(both, out=tmp_path / "encoder.safetensors", **options)
+    assert result.bundle.mean == pytest.approx((206, 206), abs=3)  # 80 against 90 columns
+    told = load_bundle(tmp_path / "encoder.safetensors").provenance["scenes"]
+    assert sorted(told.split(", ")) == ["east.tif", "scene.tif"]
+    assert same_weights(pretrain(both, **options), result)  # it goes on where it ended
+
+
+def test_options_that_a_dataset_has_itself_are_refused_beside_it(scene: str) -> None:
+    with pytest.raises(ConfigError, match="bands beside a SceneDataset"):
+        pretrain(SceneDataset(scene), bands=["red"], **TINY)
 
 
 def test_the_same_seed_gives_the_same_weights(scene: str) -> None:

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from sscl_geo.errors import ConfigError, TrainingError
-from sscl_geo.loggers import build_loggers
+from sscl_geo.errors import TrainingError
 from sscl_geo.native_precision import _cpu_flags
 from sscl_geo.tasks.methods import build_task
 from sscl_geo.trainer_options import TrainerOptions
@@ -36,21 +35,6 @@ def test_compiling_takes_both_encoders_and_leaves_the_names() -> None:
 def test_less_than_one_is_refused(option: str) -> None:
     with pytest.raises(TrainingError, match="at least 1"):
         TrainerOptions(**{option: 0})
-
-
-def test_a_logger_that_is_not_installed_is_one_sentence(tmp_path, monkeypatch) -> None:
-    def missing(*_: object, **__: object) -> None:
-        raise ModuleNotFoundError("mlflow")
-
-    monkeypatch.setattr("sscl_geo.loggers.MLFlowLogger", missing)
-    with pytest.raises(ConfigError, match="run 'pip install mlflow'"):
-        build_loggers(["mlflow"], tmp_path)
-
-
-def test_tensorboard_forgets_what_came_after_the_checkpoint(tmp_path) -> None:
-    (logger,) = build_loggers(["tensorboard"], tmp_path, purge_after=7)
-    assert logger.log_dir == str(tmp_path / "tensorboard")
-    assert logger._kwargs["purge_step"] == 8
 
 
 @pytest.mark.parametrize(

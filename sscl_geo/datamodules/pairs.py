@@ -1,5 +1,6 @@
 """Pairs of views for pretraining, as a Lightning data module."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
@@ -13,10 +14,11 @@ from sscl_geo.datasets.geodataset import GeoDatasetScenes
 from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.datasets.pairs import PairDataset
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import ConfigError, TrainingError
+from sscl_geo.errors import ConfigError, ConstantBandWarning, TrainingError
 from sscl_geo.geometry.footprint import OverlapOf
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.statistics import BandStatistics, band_statistics
+from sscl_geo.progress import is_main_rank
 from sscl_geo.samplers.overlap_pairs import OverlapPairSampler
 from sscl_geo.transforms.geometric import RandomWarp
 from sscl_geo.transforms.radiometric import Preset, radiometric_augmentation
@@ -110,6 +112,7 @@ class PairDataModule(BaseDataModule):
         """Open the scenes, measure their bands, and make sampler and augmentation.
 
         Raises:
+            TrainingError: if every band has one value everywhere.
             SSCLGeoError: as the scenes, the statistics and the sampler do.
         """
         if self.scenes is not None:
@@ -119,6 +122,7 @@ class PairDataModule(BaseDataModule):
         scenes = _open(self._given, h)
         readers = [scenes.reader(number) for number in range(len(scenes.scenes))]
         self.statistics = band_statistics(readers, seed=h["seed"])
+        _check_contrast(self.statistics)
         self.sampler = OverlapPairSampler(
             scenes,
             size=h["patch_size"],
@@ -192,6 +196,23 @@ class PairDataModule(BaseDataModule):
         number = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
         seed_all(self.hparams["seed"], self.trainer.global_rank, number)
         return self.augmentation.to(batch["image"].device)(batch)
+
+
+def _check_contrast(statistics: BandStatistics) -> None:
+    """Warn of bands of one value, and refuse scenes that have no others."""
+    flat = [name for name, std in zip(statistics.bands, statistics.std, strict=True) if std == 0]
+    if len(flat) == len(statistics.bands):
+        raise TrainingError(
+            "All pixels of the scenes that have data have the same value in every band, so that "
+            "there is nothing to learn; check the files and their nodata values."
+        )
+    if flat and is_main_rank():
+        warnings.warn(
+            f"The scenes have the same value everywhere in the band {' and in '.join(flat)}, from "
+            "which nothing can be learned; choose the other bands by name.",
+            ConstantBandWarning,
+            stacklevel=3,
+        )
 
 
 def _open(given: Sequence[str] | str | GeoDataset, options: Mapping[str, Any]) -> SceneDataset:

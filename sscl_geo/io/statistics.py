@@ -34,7 +34,7 @@ class BandStatistics:
     Attributes:
         bands: names of the bands.
         mean: mean of each band.
-        std: standard deviation of each band.
+        std: standard deviation of each band; exactly 0 for a band of one value.
         minimum: smallest value seen of each band.
         maximum: largest value seen of each band.
         percentiles: for each band the values at :data:`PERCENTILES`.
@@ -181,11 +181,14 @@ def _measure(
             f"{readers[0].scene.path}{' and the other scenes' if len(readers) > 1 else ''} "
             "has no valid pixel; check its nodata value."
         )
+    variance = moments.deviation / moments.count
+    # Rounding leaves a constant band a tiny deviation, by which nobody may divide.
+    variance[moments.minimum == moments.maximum] = 0
     percentiles = np.percentile(np.concatenate(kept, axis=1), PERCENTILES, axis=1).T
     return BandStatistics(
         bands=names,
         mean=tuple(moments.mean.tolist()),
-        std=tuple(np.sqrt(moments.deviation / moments.count).tolist()),
+        std=tuple(np.sqrt(variance).tolist()),
         minimum=tuple(moments.minimum.tolist()),
         maximum=tuple(moments.maximum.tolist()),
         percentiles=tuple(tuple(p) for p in percentiles.tolist()),

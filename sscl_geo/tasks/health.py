@@ -1,5 +1,6 @@
 """How well features spread, which a falling loss does not show."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,7 +29,8 @@ def feature_health(features: Tensor, weight: Tensor) -> dict[str, Tensor]:
     share = (weight / weight.sum())[:, None]
     mean = (unit * share).sum(dim=0)
     variance = ((unit - mean).square() * share).sum(dim=0)
-    moment = unit.mT @ (unit * share)
+    with torch.autocast(features.device.type, enabled=False):
+        moment = unit.mT @ (unit * share)
     return {
         "std": variance.sqrt().mean() * unit.shape[1] ** 0.5,
         "rank": 1 / moment.square().sum(),

@@ -73,7 +73,6 @@ def test_a_folder_holds_run_and_bundle(workplace, capsys) -> None:
         (["--option", "momentum"], "not NAME=VALUE"),
         (["--option", "momentun=0.9"], "no option momentun"),
         (["--accumulate", "0"], "at least 1 of each"),
-        (["--logger", "wandb"], "pip install wandb"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
     ],
 )

@@ -155,6 +155,14 @@ def test_an_epoch_shorter_than_a_batch_is_refused(scene: str) -> None:
         data.train_dataloader()
 
 
+def test_more_ranks_than_an_epoch_has_batches_for_are_refused(scene: str, monkeypatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 16)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 15)
+    with pytest.raises(TrainingError, match="2 pairs on each device does not fill a batch of 4"):
+        PairDataModule(**options(scene)).train_dataloader()
+
+
 def images(make_scene, name: str, shift: float = 0.0, bands: int = 2) -> RasterDataset:
     array = np.random.default_rng(0).integers(1, 255, (bands, 90, 120)).astype(np.uint8)
     transform = Affine(10, 0, 300_000 + shift, 0, -10, 4_100_000)

@@ -36,6 +36,16 @@ def test_percentiles_of_a_sample_come_close(make_scene) -> None:
     np.testing.assert_allclose(got.percentiles[0], np.percentile(array, [2, 50, 98]), atol=0.06)
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e9 + 64])
+def test_a_band_of_one_value_has_no_deviation_at_all(make_scene, value: float) -> None:
+    array = np.full((2, 700, 900), value, np.float64)
+    array[1, 0, 0] += 100
+    got = band_statistics([open_scene(make_scene(array))])
+    assert got.std[0] == 0
+    assert got.mean[0] == pytest.approx(array[0, 0, 0], rel=1e-7)
+    assert got.std[1] > 0
+
+
 def test_the_draw_of_windows_is_a_function_of_the_seed(make_scene) -> None:
     array = np.random.default_rng(0).normal(0, 1, (1, 1500, 1500)).astype(np.float32)
     scene = open_scene(make_scene(array))

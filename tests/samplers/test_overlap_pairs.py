@@ -224,6 +224,19 @@ def test_ranks_share_out_what_one_process_draws(scenes: SceneDataset, monkeypatc
     assert sorted(chain.from_iterable(drawn)) == sorted(alone)
 
 
+def test_ranks_beyond_the_number_of_scenes_and_of_pairs_draw_as_many_as_the_others(
+    scenes: SceneDataset, monkeypatch
+) -> None:
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 5)
+    drawn = []
+    for rank in range(5):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        drawn.append(keys(OverlapPairSampler(scenes, size=16, length=3, seed=5)))
+    assert [len(each) for each in drawn] == [1] * 5
+    assert len(set(chain(*drawn))) == 5
+
+
 def test_scenes_smaller_than_a_view_are_passed_over(scenes: SceneDataset) -> None:
     assert {i.scenes[0] for i in OverlapPairSampler(scenes, size=45, length=20)} == {0}
 

@@ -116,9 +116,21 @@ def test_a_checkpoint_holds_all_that_a_method_learned(method: str, make_batch, t
         assert torch.equal(value, again.state_dict()[name]), name
 
 
-def test_a_single_pair_is_refused_in_a_sentence(make_batch) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_a_single_pair_is_refused_in_a_sentence(method: str, make_batch) -> None:
     with pytest.raises(TrainingError, match="single pair"):
-        build("sscl").training_step(make_batch(1), 0)
+        build(method).training_step(make_batch(1), 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_single_pair_with_data_gives_finite_gradients(method: str, make_batch, quiet) -> None:
+    task, batch = quiet(build(method)), make_batch(2, size=64)
+    batch["valid"][0] = False
+    batch["image"][0] = 0
+    loss = task.training_step(batch, 0)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(p.grad).all() for p in task.parameters() if p.grad is not None)
 
 
 def test_other_bands_than_the_networks_are_refused_in_a_sentence(make_batch) -> None:

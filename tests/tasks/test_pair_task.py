@@ -166,6 +166,15 @@ def test_rank_counts_directions_of_equal_weight(directions: int) -> None:
     assert health["rank"] == pytest.approx(directions, rel=1e-4)
 
 
+def test_spread_and_rank_are_float32_in_mixed_precision() -> None:
+    features = torch.randn(64, 32)
+    expected = feature_health(features, torch.ones(64))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = feature_health(features, torch.ones(64))
+    for name, value in expected.items():
+        assert torch.equal(found[name], value)
+
+
 def test_collapsed_features_have_no_spread_and_rank_one() -> None:
     health = feature_health(torch.randn(1, 32).expand(100, -1), torch.ones(100))
     assert health["std"] == pytest.approx(0, abs=1e-3)
