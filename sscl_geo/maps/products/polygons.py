@@ -1,36 +1,36 @@
 """A map as polygons, one for each connected region of a class."""
 
 from collections.abc import Iterator
-from itertools import batched
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import geopandas as gpd
 import numpy as np
-import pyogrio
+import pandas as pd
 import rasterio
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from rasterio.features import rasterize, shapes
 
 from sscl_geo.classes import NODATA, ClassTable
 from sscl_geo.errors import OutputError
-from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
+from sscl_geo.geometry.affine import matrix_from_affine, transform_points
+from sscl_geo.io.vector_writing import FORMATS, write_frames
 from sscl_geo.maps.areas import GroundArea
-from sscl_geo.progress import track
+from sscl_geo.maps.products.joining import Cut, RegionJoiner
+from sscl_geo.maps.products.regions import Regions, trace_regions
+from sscl_geo.maps.products.simplification import simplify_regions
+from sscl_geo.progress import progress_bar
 
-FORMATS: Final = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": "Parquet"}
-"""GDAL's name of a vector format by suffix."""
+CHUNK: Final = 20_000
+"""Polygons that are written at once."""
 
-CHUNK: Final = 50_000
-"""Polygons that are converted and written at once."""
+STRIP: Final = 2**20
+"""Pixels of the map that are traced at once, about."""
 
-_BAND: Final = 512
-"""Rows of the confidence raster that are read at once."""
-
-_Polygons = NDArray[np.object_]
+_GDAL_CACHE: Final = 2**26
+"""Bytes of decoded blocks that GDAL keeps while the map is read."""
 
 
 def write_polygons(
@@ -44,10 +44,10 @@ def write_polygons(
 ) -> None:
     """Write the regions of a map as polygons: GeoPackage, FlatGeobuf or GeoParquet, by the suffix.
 
-    The whole map is traced at once, so no polygon is cut where tiles met. Pixels that touch at a
-    corner only belong to different polygons, so every polygon is valid, and burning the polygons
-    back into the grid gives the map again. The raster is read row by row; the memory needed grows
-    with the number and the outlines of the regions.
+    Pixels that touch at a corner only belong to different polygons, so every polygon is valid, and
+    burning the polygons back into the grid gives the map again. The map is traced strip by strip,
+    and regions that reach into several are put together again: the polygons are those of the whole
+    map. In memory are one strip, and the outlines of the regions that it does not end.
 
     The layer ``classes`` has the columns ``value`` (class value), ``name`` (class name),
     ``area_ha`` (area of the polygon on the ellipsoid in hectares, see
@@ -57,123 +57,109 @@ def write_polygons(
     Args:
         class_map: the map, one uint8 band of class values; :data:`~sscl_geo.classes.NODATA` is
             left out.
-        path: file to write, ending in one of :data:`FORMATS`.
+        path: file to write, ending in one of :data:`~sscl_geo.io.vector_writing.FORMATS`.
         classes: values and names.
         geobox: the map's grid.
         confidence: percent of each pixel on the same grid, or None.
         simplify: tolerance in pixels; 0 keeps the outlines of the pixels. Neighbours are simplified
-            together, so that their shared borders stay shared, without gaps or overlaps.
+            together, so that their shared borders stay shared, without gaps or overlaps. Where a
+            border passes from one strip to the next it keeps a point.
 
     Raises:
-        OutputError: if the suffix is none of :data:`FORMATS`.
+        OutputError: if the suffix is none of :data:`~sscl_geo.io.vector_writing.FORMATS`.
         DataSourceError: if the file cannot be written.
     """
-    driver = FORMATS.get(path.suffix.lower())
-    if driver is None:
+    if path.suffix.lower() not in FORMATS:
         raise OutputError(
             f"Polygons are written as {', '.join(FORMATS)}, but {path.name} ends in none of them; "
             "rename it."
         )
-    chunks = batched(_regions(class_map), CHUNK)
-    # A GeoPackage grows chunk by chunk; the other formats, and shared borders, need all at once.
-    if driver != "GPKG" or simplify > 0:
-        everything = [region for chunk in chunks for region in chunk]
-        chunks = iter([tuple(everything)])
-    frame = None
-    for chunk in track(chunks, "polygons"):
-        started = frame is not None
-        frame = _frame(chunk, classes, geobox, confidence, simplify)
-        _write(frame, path, driver, append=started)
-    if frame is None:
-        _write(_frame((), classes, geobox, confidence, 0), path, driver, append=False)
+    columns = _Columns(classes, geobox, with_confidence=confidence is not None)
+    regions = _regions(class_map, confidence, simplify)
+    with rasterio.Env(GDAL_CACHEMAX=_GDAL_CACHE):
+        frames = (columns.frame(chunk) for chunk in _chunks(regions))
+        write_frames(frames, path, "classes", "Polygon")
 
 
-def _regions(class_map: Path) -> Iterator[tuple[shapely.Polygon, int]]:
-    """Outlines in map coordinates and class values."""
-    with rasterio.open(class_map) as source:
-        for geometry, value in shapes(rasterio.band(source, 1), connectivity=4):
-            if int(value) != NODATA:
-                outer, *holes = geometry["coordinates"]
-                yield shapely.Polygon(outer, holes), int(value)
+def _regions(class_map: Path, confidence: Path | None, simplify: float) -> Iterator[Regions]:
+    """Trace a map strip by strip."""
+    joiner = RegionJoiner(keep_vertices=simplify > 0)
+    above = np.empty(0, np.uint8)
+    with ExitStack() as stack:
+        source = stack.enter_context(rasterio.open(class_map))
+        sure = None if confidence is None else stack.enter_context(rasterio.open(confidence))
+        bar = stack.enter_context(progress_bar("polygons", total=source.height))
+        step = max(STRIP // source.width, 1)
+        for top in range(0, source.height, step):
+            bottom = min(top + step, source.height)
+            rows = _read(source, top, min(bottom + 1, source.height))
+            values, below = rows[: bottom - top], rows[bottom - top :].ravel()
+            percent = None if sure is None else _read(sure, top, bottom)
+            pieces = trace_regions(values, top, percent, keep_nodata=simplify > 0)
+            if simplify > 0:
+                pieces = simplify_regions(pieces, simplify, (top, bottom), above, below)
+                pieces = pieces.where(pieces.class_values != NODATA)
+            cut = Cut(top, bottom, _go_on(values[0], above), _go_on(values[-1], below))
+            yield joiner.add(pieces, cut)
+            above = values[-1]
+            bar.advance(bottom - top)
 
 
-def _frame(
-    regions: tuple[tuple[shapely.Polygon, int], ...],
-    classes: ClassTable,
-    geobox: GeoBox,
-    confidence: Path | None,
-    simplify: float,
-) -> gpd.GeoDataFrame:
-    names = {c.value: c.name for c in classes}
-    values = [value for _, value in regions]
-    traced = np.array([polygon for polygon, _ in regions], dtype=object)
-    to_map = matrix_from_affine(geobox.affine)
-    to_pixels = invert(to_map)
-    # In pixel coordinates (column, row) the corners of regions are whole numbers.
-    pixels = shapely.transform(traced, lambda xy: np.rint(transform_points(to_pixels, xy)))
-    drawn = _simplified(pixels, simplify) if simplify > 0 else pixels
-    frame = gpd.GeoDataFrame(
-        {
-            "value": np.array(values, dtype=np.int32),
-            "name": np.array([names.get(v, f"class {v}") for v in values], dtype=object),
-        },
-        geometry=shapely.transform(drawn, lambda xy: transform_points(to_map, xy)),
-        crs=geobox.crs.to_wkt() if geobox.crs else None,
-    )
-    ground = GroundArea(geobox)
-    if ground.is_known:
-        cols, rows = shapely.get_coordinates(shapely.centroid(drawn)).T
-        frame["area_ha"] = shapely.area(drawn) * ground.pixel_hectares(rows, cols)
-    if confidence is not None:
-        frame["confidence"] = _means(pixels, confidence)
-    return frame
+def _read(source: rasterio.DatasetReader, begin: int, end: int) -> NDArray[np.uint8]:
+    return source.read(1, window=((begin, end), (0, source.width)))
 
 
-def _simplified(polygons: _Polygons, tolerance: float) -> _Polygons:
-    """Simplify polygons of pixels together (Visvalingam-Whyatt, as GEOS does for coverages).
+def _go_on(row: NDArray[np.uint8], beside: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Where regions go on in the row beside, if there is one."""
+    if not len(beside):
+        return np.zeros(len(row), np.bool_)
+    return (row == beside) & (row != NODATA)
 
-    GEOS finds shared borders by equal vertices. A border that is straight for one region may have a
-    corner of two others in its middle, so every pixel corner is made a vertex first.
+
+def _chunks(found: Iterator[Regions]) -> Iterator[Regions]:
+    """The same regions, :data:`CHUNK` at once; an empty collection if there are none."""
+    waiting = next(found)
+    for more in found:
+        waiting = Regions.together([waiting, more])
+        while len(waiting) > CHUNK:
+            yield waiting.where(slice(CHUNK))
+            waiting = waiting.where(slice(CHUNK, None))
+    yield waiting
+
+
+class _Columns:
+    """Makes the features of regions.
+
+    Args:
+        classes: values and names.
+        geobox: the map's grid.
+        with_confidence: whether there is a confidence.
     """
-    dense = shapely.segmentize(polygons, 1.0)
-    return shapely.coverage_simplify(shapely.transform(dense, np.rint), tolerance)
 
+    def __init__(self, classes: ClassTable, geobox: GeoBox, *, with_confidence: bool) -> None:
+        self._names = {c.value: c.name for c in classes}
+        self._crs = geobox.crs.to_wkt() if geobox.crs else None
+        self._to_map = matrix_from_affine(geobox.affine)
+        self._ground = GroundArea(geobox)
+        self._with_confidence = with_confidence
 
-def _means(polygons: _Polygons, raster: Path) -> NDArray[np.float64]:
-    """Mean of a raster over each polygon of pixels, a band of rows at a time; NaN without data."""
-    total, count = np.zeros(len(polygons) + 1), np.zeros(len(polygons) + 1)
-    tree = shapely.STRtree(polygons)
-    with rasterio.open(raster) as source:
-        for top in range(0, source.height, _BAND):
-            rows = min(_BAND, source.height - top)
-            inside = tree.query(shapely.box(0, top + 0.5, source.width, top + rows - 0.5))
-            if len(inside) == 0:
-                continue
-            owner = rasterize(
-                zip(polygons[inside], inside + 1, strict=True),
-                out_shape=(rows, source.width),
-                transform=Affine.translation(0, top),
-                dtype="int32",
-            )
-            percent = source.read(1, window=((top, top + rows), (0, source.width)))
-            known = (owner > 0) & (percent != NODATA)
-            total += np.bincount(owner[known], percent[known], minlength=len(total))
-            count += np.bincount(owner[known], minlength=len(count))
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)[1:]
-
-
-def _write(frame: gpd.GeoDataFrame, path: Path, driver: str, *, append: bool) -> None:
-    if driver == "Parquet":
-        frame.to_parquet(path, index=False, compression="zstd", write_covering_bbox=True)
-        return
-    # Version 1.4 of GeoPackage, the newest, adds nothing here but a warning in GDAL before 3.7.
-    options = {"VERSION": "1.2"} if driver == "GPKG" and not append else {}
-    pyogrio.write_dataframe(
-        frame,
-        path,
-        layer="classes",
-        driver=driver,
-        append=append,
-        geometry_type="Polygon",
-        dataset_options=options,
-    )
+    def frame(self, regions: Regions) -> gpd.GeoDataFrame:
+        """Features of some regions, in map coordinates."""
+        names = [self._names.get(v, f"class {v}") for v in regions.class_values.tolist()]
+        frame = gpd.GeoDataFrame(
+            {
+                "value": regions.class_values,
+                "name": pd.array(names, dtype="string"),
+            },
+            geometry=shapely.transform(
+                regions.polygons, lambda xy: transform_points(self._to_map, xy)
+            ),
+            crs=self._crs,
+        )
+        if self._ground.is_known:
+            cols, rows = shapely.get_coordinates(shapely.centroid(regions.polygons)).T
+            hectares = self._ground.pixel_hectares(rows, cols)
+            frame["area_ha"] = shapely.area(regions.polygons) * hectares
+        if self._with_confidence:
+            frame["confidence"] = regions.confidence
+        return frame

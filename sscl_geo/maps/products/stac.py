@@ -1,18 +1,21 @@
 """STAC: an item for each map, and a static catalogue over all maps of a folder."""
 
 import json
+import math
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from odc.geo.geobox import GeoBox
 from pyproj import CRS
 
 import sscl_geo
 from sscl_geo.classes import NODATA
 from sscl_geo.errors import OutputError
 from sscl_geo.io.stac_writing import STAC_VERSION, asset, href, stac_item, write_json
+from sscl_geo.maps.areas import GroundArea
 from sscl_geo.maps.products.finished import FinishedMap
 from sscl_geo.mlm import classification_classes
 
@@ -164,16 +167,29 @@ def _map_asset(class_map: FinishedMap, beside: Path) -> dict[str, Any]:
         record |= {"title": record["description"], "count": pixels, "percentage": share}
     nodata = {"value": NODATA, "name": "nodata", "description": "no data", "nodata": True}
     classes.append({**nodata, "title": "no data"})
-    affine = class_map.geobox.affine
     band = {
         "name": "class",
         "data_type": "uint8",
         "nodata": NODATA,
         "raster:sampling": "area",
-        "raster:spatial_resolution": float(np.hypot(affine.a, affine.d)),
+        **_resolution(class_map.geobox),
         "classification:classes": classes,
     }
     return asset(class_map.path, beside, ["data"], title="Class map", bands=[band])
+
+
+def _resolution(geobox: GeoBox) -> dict[str, float]:
+    """Side of a pixel in metres: that of the grid, or of the ground where its unit is another."""
+    units = {axis.unit_name for axis in CRS.from_user_input(geobox.crs).axis_info}
+    height, width = geobox.shape
+    hectares = GroundArea(geobox).pixel_hectares(np.array([height / 2]), np.array([width / 2]))
+    if units == {"metre"}:
+        metres = float(np.hypot(geobox.affine.a, geobox.affine.d))
+    elif np.isfinite(hectares[0]):
+        metres = round(math.sqrt(10_000 * float(hectares[0])), 3)
+    else:
+        return {}
+    return {"raster:spatial_resolution": metres}
 
 
 def _other_assets(class_map: FinishedMap, beside: Path) -> dict[str, dict[str, Any]]:

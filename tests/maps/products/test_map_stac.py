@@ -67,6 +67,33 @@ def test_an_item_is_valid_and_lies_where_the_map_lies(finished, grid):
     assert projection.transform[:6] == list(found.geobox.affine)[:6]
 
 
+@pytest.mark.parametrize(("grid", "metres"), [("utm", 30), ("rotated", 10), ("geographic", 27.6)])
+def test_the_resolution_is_in_metres_on_every_grid(finished, grid, metres):
+    band = read(write_item(finished(grid=grid)))["assets"]["map"]["bands"][0]
+    assert band["raster:spatial_resolution"] == pytest.approx(metres, abs=0.5)
+
+
+@pytest.mark.parametrize("grid", ["utm", "rotated", "geographic"])
+def test_fields_are_those_of_the_extensions_and_of_their_types(finished, grid):
+    pytest.importorskip("stac_pydantic_extensions")
+    from stac_pydantic_extensions.extensions.processing import ProcessingFields
+    from stac_pydantic_extensions.extensions.proj import ProjectionFields
+    from stac_pydantic_extensions.extensions.raster import RasterFields
+
+    item = read(write_item(finished(grid=grid)))
+    band = item["assets"]["map"]["bands"][0]
+    for fields, model, prefix in (
+        (item["properties"], ProjectionFields, "proj:"),
+        (item["properties"], ProcessingFields, "processing:"),
+        (band, RasterFields, "raster:"),
+    ):
+        own = {name: value for name, value in fields.items() if name.startswith(prefix)}
+        known = {field.alias or f"{prefix}{name}" for name, field in model.model_fields.items()}
+        assert own
+        assert set(own) <= known
+        model.model_validate(own)
+
+
 def test_classes_have_names_colors_and_shares(finished):
     item = pystac.Item.from_dict(read(write_item(finished())))
     band = item.assets["map"].extra_fields["bands"][0]

@@ -1,10 +1,13 @@
+import subprocess
+import sys
+
 import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 import shapely
 from odc.geo.geobox import GeoBox
-from rasterio.features import rasterize
+from rasterio.features import rasterize, shapes
 
 from sscl_geo.classes import NODATA, ClassTable, LandCoverClass
 from sscl_geo.errors import OutputError
@@ -93,6 +96,27 @@ def test_no_area_is_made_up_for_a_local_grid(trace):
     assert "area_ha" not in regions
 
 
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_regions_that_reach_over_strips_are_whole(trace, rows, monkeypatch):
+    monkeypatch.setattr(polygons, "STRIP", rows * 61)
+    values = patches()
+    regions, geobox = trace(values)
+    np.testing.assert_array_equal(burn(regions, geobox), values)
+    whole = [v for _, v in shapes(values.astype(np.uint8), connectivity=4) if v != NODATA]
+    assert len(regions) == len(whole)
+
+
+def test_what_is_simplified_in_strips_has_as_many_regions_and_stays_in_place(trace, monkeypatch):
+    row, col = np.mgrid[:120, :90]
+    values = np.array([0, 200, NODATA])[np.digitize(np.sin(col / 7) + np.cos(row / 9), [-0.7, 0.6])]
+    exact, _ = trace(values)
+    monkeypatch.setattr(polygons, "STRIP", 11 * 90)
+    regions, geobox = trace(values, simplify=1.5)
+    assert len(regions) == len(exact)
+    changed = burn(regions, geobox) != values
+    assert changed.mean() < 0.02
+
+
 def test_many_regions_are_written_in_chunks(trace, monkeypatch):
     monkeypatch.setattr(polygons, "CHUNK", 7)
     regions, _ = trace(np.indices((6, 6)).sum(axis=0) % 2 * 200)
@@ -115,7 +139,7 @@ def test_another_suffix_is_refused_with_those_that_work(trace):
 
 @pytest.mark.parametrize("grid", ["utm", "rotated"])
 def test_confidence_is_the_mean_over_the_regions_pixels(trace, grid, monkeypatch):
-    monkeypatch.setattr(polygons, "_BAND", 7)
+    monkeypatch.setattr(polygons, "STRIP", 7 * 61)
     values = patches()
     percent = np.random.default_rng(0).integers(0, 101, values.shape)
     regions, geobox = trace(values, grid, percent=percent)
@@ -136,8 +160,10 @@ def test_a_map_without_data_has_no_polygons(trace, suffix):
     assert len(regions) == 0
 
 
+@pytest.mark.parametrize("strip", [7, 80])
 @pytest.mark.parametrize("grid", ["utm", "south_up", "rotated", "geographic"])
-def test_simplified_neighbours_keep_their_shared_borders(trace, grid):
+def test_simplified_neighbours_keep_their_shared_borders(trace, grid, strip, monkeypatch):
+    monkeypatch.setattr(polygons, "STRIP", strip * 90)
     row, col = np.mgrid[:80, :90]
     waves = np.digitize(np.sin(col / 7 + row / 20) + np.cos(row / 6), [-0.7, 0.6])
     waves = np.where(row > 0.4 * col + 20, waves, (waves + 1) % 3)  # three meet along a line
@@ -172,3 +198,36 @@ def test_a_geopackage_is_of_a_version_that_older_readers_know(trace, tmp_path):
     trace(patches())
     with sqlite3.connect(tmp_path / "regions.gpkg") as database:
         assert database.execute("PRAGMA user_version").fetchone() == (10200,)
+
+
+TALL = """
+import sys
+from pathlib import Path
+import rasterio
+from odc.geo.geobox import GeoBox
+from sscl_geo.classes import ClassTable
+from sscl_geo.maps.products import polygons
+from sscl_geo.process_memory import peak_rss
+
+polygons.STRIP, polygons.CHUNK = 2**16, 1000
+path = Path(sys.argv[1])
+with rasterio.open(path) as source:
+    grid = GeoBox(source.shape, source.transform, source.crs)
+before = peak_rss()
+polygons.write_polygons(path, path.with_suffix(sys.argv[2]), ClassTable.from_values([0, 200]), grid)
+print(peak_rss() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for the peak")
+@pytest.mark.parametrize("suffix", [".gpkg", ".parquet"])
+def test_memory_does_not_grow_with_the_height(make_scene, suffix):
+    peaks = []
+    for height in (4_000, 16_000):
+        values = patches(height, 256).astype(np.uint8)
+        path = make_scene(values[None], f"{height}.tif", nodata=NODATA)
+        command = [sys.executable, "-c", TALL, path, suffix]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.2 * peaks[0]
