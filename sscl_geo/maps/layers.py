@@ -34,7 +34,7 @@ class Layer:
         nodata: value of pixels without data.
         unit: unit of its values, or ``""``.
         scale: what a value of 1 stands for, where it is not 1.
-        colors: red, green, blue, alpha of each value, for a raster of classes.
+        colors: red, green, blue, alpha by value, for a raster of classes.
     """
 
     name: str
@@ -69,7 +69,8 @@ class WithPeak(torch.nn.Module):
 
 def class_layer(classes: ClassTable) -> Layer:
     """The value of the most probable class, the first of equals."""
-    lookup = torch.tensor(classes.values, dtype=torch.uint8)
+    dtype = getattr(torch, classes.dtype)
+    lookup = torch.tensor(classes.values, dtype=torch.int32).to(dtype)
 
     def compute(values: Tensor) -> Tensor:
         index = most_probable(values[: len(classes)])
@@ -77,8 +78,10 @@ def class_layer(classes: ClassTable) -> Layer:
             return index[None]
         return lookup.to(index.device)[index.int()][None]
 
-    colors = {c.value: (*c.color, 255) for c in classes} | {NODATA: (0, 0, 0, 0)}
-    return Layer("classes", ("class",), compute, colors=tuple(colors.items()))
+    colors = tuple((c.value, (*c.color, 255)) for c in classes)
+    return Layer(
+        "classes", ("class",), compute, dtype=classes.dtype, nodata=classes.nodata, colors=colors
+    )
 
 
 def presence_layer(classes: ClassTable) -> Layer:
@@ -128,19 +131,22 @@ def make_layer(name: LayerName, classes: ClassTable) -> Layer:
 
 
 def most_probable(probabilities: Tensor) -> Tensor:
-    """Index of the largest value along the first dimension, the first of equals, as uint8.
+    """Index of the largest value along the first dimension, the first of equals.
 
-    On few enough pixels to stay in the processor's cache many times as fast as ``argmax``.
+    As uint8, or uint16 where there are more than 256 values. On few enough pixels to stay in the
+    processor's cache many times as fast as ``argmax``.
     """
+    dtype = "uint8" if len(probabilities) <= 256 else "uint16"
     if probabilities.device.type != "cpu":
-        return probabilities.max(dim=0).indices.to(torch.uint8)
+        return probabilities.max(dim=0).indices.to(getattr(torch, dtype))
     values = probabilities.numpy()
     best = values[0].copy()
-    index = np.zeros(best.shape, np.uint8)
+    index = np.zeros(best.shape, dtype)
+    number = index.dtype.type
     for k in range(1, len(values)):
         larger = values[k] > best
         np.maximum(best, values[k], out=best)
-        np.maximum(index, larger.view(np.uint8) * np.uint8(k), out=index)
+        np.maximum(index, larger.view(np.uint8) * number(k), out=index)
     return torch.from_numpy(index)
 
 

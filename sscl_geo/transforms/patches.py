@@ -28,6 +28,7 @@ class PatchAugmentation(nn.Module):
         rotation: greatest rotation, in degrees.
         brightness: greatest shift of a patch, the same for all bands, in standard deviations.
         contrast: greatest change of a patch's contrast about the mean, as a share.
+        ignore_index: class index of pixels without a label.
 
     Example:
         >>> import torch
@@ -51,6 +52,7 @@ class PatchAugmentation(nn.Module):
         rotation: float = 0.0,
         brightness: float = 0.1,
         contrast: float = 0.1,
+        ignore_index: int = IGNORE_INDEX,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
@@ -58,6 +60,7 @@ class PatchAugmentation(nn.Module):
         self.samples = max(1, ceil(zoom[1] - 1e-9))
         self.brightness = brightness
         self.contrast = contrast
+        self.ignore_index = ignore_index
 
     def forward(self, batch: Batch) -> Batch:
         """Augment a batch.
@@ -75,7 +78,8 @@ class PatchAugmentation(nn.Module):
         )
         # What interpolation took the data of has no label either.
         lost = nearest(valid, new_to_old, fill=False) & ~shown
-        mask = nearest(mask, new_to_old, IGNORE_INDEX).masked_fill(lost, IGNORE_INDEX)
+        unknown = self.ignore_index
+        mask = nearest(mask, new_to_old, unknown).masked_fill(lost, unknown)
         image = self._recolor(image) * shown[:, None]
         return {**batch, "image": image, "valid": shown, "mask": mask}
 

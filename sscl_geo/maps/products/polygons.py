@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.features import rasterize, shapes
 
-from sscl_geo.classes import NODATA, ClassTable
+from sscl_geo.classes import NODATA, ClassTable, nodata_of
 from sscl_geo.errors import OutputError
 from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
 from sscl_geo.maps.areas import GroundArea
@@ -55,8 +55,8 @@ def write_polygons(
     ``confidence`` (mean over the region's pixels in percent; missing without a confidence raster).
 
     Args:
-        class_map: the map, one uint8 band of class values; :data:`~sscl_geo.classes.NODATA` is
-            left out.
+        class_map: the map, one uint8 or uint16 band of class values; the highest value of its type
+            and its nodata value are left out.
         path: file to write, ending in one of :data:`FORMATS`.
         classes: values and names.
         geobox: the map's grid.
@@ -91,8 +91,9 @@ def write_polygons(
 def _regions(class_map: Path) -> Iterator[tuple[shapely.Polygon, int]]:
     """Outlines in map coordinates and class values."""
     with rasterio.open(class_map) as source:
+        empty = {nodata_of(source.dtypes[0]), source.nodata}
         for geometry, value in shapes(rasterio.band(source, 1), connectivity=4):
-            if int(value) != NODATA:
+            if int(value) not in empty:
                 outer, *holes = geometry["coordinates"]
                 yield shapely.Polygon(outer, holes), int(value)
 
