@@ -21,7 +21,8 @@ from safetensors.torch import save_file
 import sscl_geo
 from sscl_geo import bundle_header as checked
 from sscl_geo.classes import ClassTable, LandCoverClass
-from sscl_geo.errors import BandError, BundleError, LabelError
+from sscl_geo.decision import Decision
+from sscl_geo.errors import BandError, BundleError, ConfigError, LabelError
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.mlm import mlm_properties
 
@@ -33,10 +34,14 @@ MLM_HEADER = "stac_mlm"
 
 FORMAT = 1
 
+DECISION_FORMAT = 2
+"""Format of bundles that are not decided by the most probable class: versions that know format 1
+alone would decide them wrongly, and refuse them."""
+
 Kind = Literal["encoder", "segmenter"]
 
 _DAMAGES = (
-    *(SafetensorError, LabelError, ValueError, TypeError),
+    *(SafetensorError, LabelError, ConfigError, ValueError, TypeError),
     *(OSError, RuntimeError, OverflowError),
 )
 """What safetensors, PyTorch and the checks here raise about a file that is not as it should be."""
@@ -57,11 +62,16 @@ class Bundle:
             CRS.
         resolution_unit: name of that unit, for example ``"metre"`` or ``"degree"``.
         patch_size: height and width of the patches in training, in pixels.
-        classes: what each output means; None for an encoder.
+        classes: what each output means; None for an encoder. Of a binary model, whose one output
+            is the probability of the second, there are two.
         provenance: free text by topic: scenes, labels, seed, versions.
         license: what others may do with the weights: an SPDX identifier such as ``CC-BY-4.0``, or
             empty if nothing is said.
         state_dict: weights by name, all finite.
+        decision: how classes are decided from the outputs.
+
+    Raises:
+        ConfigError: if the decision does not fit the number of classes.
     """
 
     kind: Kind
@@ -77,6 +87,11 @@ class Bundle:
     provenance: dict[str, str] = field(default_factory=dict)
     license: str = ""
     state_dict: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
+    decision: Decision = field(default_factory=Decision)
+
+    def __post_init__(self) -> None:
+        if self.classes is not None:
+            self.decision.check(len(self.classes))
 
     @property
     def encoder_weights(self) -> dict[str, torch.Tensor]:
@@ -114,7 +129,7 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
         OutputError: if it cannot be written.
     """
     header = {
-        "format": FORMAT,
+        "format": FORMAT if bundle.decision == Decision() else DECISION_FORMAT,
         "version": sscl_geo.__version__,
         "kind": bundle.kind,
         "encoder": bundle.encoder,
@@ -131,6 +146,9 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
         "provenance": bundle.provenance,
         "license": bundle.license,
     }
+    if bundle.decision != Decision():
+        decision = bundle.decision
+        header["decision"] = {"task": decision.task, "thresholds": decision.thresholds}
     metadata = {HEADER: json.dumps(header), MLM_HEADER: json.dumps(mlm_properties(bundle))}
     tensors = {name: t.detach().cpu().contiguous() for name, t in bundle.state_dict.items()}
     with atomic_path(path) as temporary:
@@ -185,8 +203,8 @@ def bundle_hash(path: str | os.PathLike[str]) -> str:
 
 def _from_header(header: dict[str, Any], state_dict: dict[str, torch.Tensor]) -> Bundle:
     found = header["format"]
-    if found != FORMAT:
-        raise ValueError(f"format {found!r:.20}, this version reads {FORMAT}")
+    if found not in (FORMAT, DECISION_FORMAT):
+        raise ValueError(f"format {found!r:.20}, this version reads {FORMAT}, {DECISION_FORMAT}")
     classes, decoder = header["classes"], header["decoder"]
     bundle = Bundle(
         kind=_kind(header["kind"]),
@@ -205,6 +223,7 @@ def _from_header(header: dict[str, Any], state_dict: dict[str, torch.Tensor]) ->
         },
         license=checked.text(header.get("license", "")),
         state_dict=state_dict,
+        decision=Decision() if found == FORMAT else _decision(checked.record(header["decision"])),
     )
     if not len(bundle.bands) == len(bundle.mean) == len(bundle.std):
         raise ValueError("bands, mean and std differ in number")
@@ -224,6 +243,12 @@ def _class(item: dict[str, Any]) -> LandCoverClass:
     return LandCoverClass(
         checked.whole(item["value"]), checked.text(item["name"]), checked.color(item["color"])
     )
+
+
+def _decision(item: dict[str, Any]) -> Decision:
+    task = checked.text(item["task"])
+    thresholds = checked.numbers(item["thresholds"])
+    return Decision(task, thresholds)  # ty: ignore[invalid-argument-type] - it checks the name
 
 
 def _kind(value: object) -> Kind:

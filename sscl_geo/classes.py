@@ -7,14 +7,33 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sscl_geo.errors import LabelError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 NODATA = 255
-"""Value of map pixels where the scene has no data; class values stay below it."""
+"""Value of pixels without data in maps of uint8."""
 
 IGNORE_INDEX = 255
-"""Class index of pixels without a label, left out of losses and metrics."""
+"""Class index of pixels without a label among up to 255 classes, left out of losses and metrics."""
+
+HIGHEST_VALUE = 65_534
+"""Highest value of a class: 65535 marks pixels without data in maps of uint16."""
+
+_NODATA_OF = {"uint8": NODATA, "uint16": HIGHEST_VALUE + 1}
+
+
+def nodata_of(dtype: object) -> int:
+    """What marks a pixel without data, or without a label: the highest value of its type.
+
+    Args:
+        dtype: numpy name of the type, ``"uint8"`` or ``"uint16"``, or the type itself.
+    """
+    return _NODATA_OF[str(dtype)]
 
 
 @dataclass(frozen=True)
@@ -22,7 +41,7 @@ class LandCoverClass:
     """One class of a map.
 
     Attributes:
-        value: pixel value in label rasters and maps, 0 to 254.
+        value: pixel value in label rasters and maps, 0 to 65534.
         name: what a legend shows.
         color: red, green, blue, each 0 to 255.
     """
@@ -41,8 +60,11 @@ class LandCoverClass:
 class ClassTable:
     """Classes in the order of a network's outputs: output k predicts ``table[k]``.
 
+    Maps are of uint8 as long as all values are below 255, and of uint16 otherwise.
+
     Args:
-        classes: the classes; values must be distinct and between 0 and 254, names distinct.
+        classes: the classes; values must be distinct and between 0 and 65534, names distinct. 255
+            is a class only beside higher values, or where all from 0 to 255 are.
 
     Raises:
         LabelError: if there is no class, or values or names repeat or are out of range.
@@ -56,11 +78,15 @@ class ClassTable:
             raise LabelError("The class table is empty; give at least one class.")
         if len(set(values)) < len(values) or len(set(names)) < len(names):
             raise LabelError("The class table repeats a value or a name; make each one distinct.")
-        bad = [v for v in values if not 0 <= v < NODATA]
+        bad = [v for v in values if not 0 <= v <= HIGHEST_VALUE]
         if bad:
             raise LabelError(
-                f"Class value {bad[0]} is outside 0 to {NODATA - 1}; renumber the classes "
-                f"({NODATA} marks pixels without data)."
+                f"Class value {bad[0]} is outside 0 to {HIGHEST_VALUE}; renumber the classes."
+            )
+        if self.dtype == "uint8" and NODATA in values:
+            raise LabelError(
+                f"Class value {NODATA} marks pixels without data, and without a label; renumber "
+                "the class."
             )
 
     def __len__(self) -> int:
@@ -81,6 +107,34 @@ class ClassTable:
     def names(self) -> tuple[str, ...]:
         """Names in output order."""
         return tuple(c.name for c in self.classes)
+
+    @property
+    def dtype(self) -> str:
+        """Pixel type of maps of these classes: ``"uint8"``, or ``"uint16"`` for high values."""
+        return "uint16" if max(self.values) > NODATA or len(self) > NODATA else "uint8"
+
+    @property
+    def nodata(self) -> int:
+        """Value of map pixels without data: 255, or 65535."""
+        return nodata_of(self.dtype)
+
+    @property
+    def index_dtype(self) -> str:
+        """Type that holds class indices: ``"uint8"`` for up to 255 classes, else ``"uint16"``."""
+        return "uint16" if len(self) > IGNORE_INDEX else "uint8"
+
+    @property
+    def ignore_index(self) -> int:
+        """Class index of pixels without a label: 255, or 65535 where there are more classes."""
+        return nodata_of(self.index_dtype)
+
+    def values_of(self, indices: "NDArray[np.integer]") -> "NDArray[np.integer]":
+        """Class values of class indices, :attr:`nodata` where these are :attr:`ignore_index`."""
+        import numpy as np
+
+        value_of = np.full(self.ignore_index + 1, self.nodata, self.dtype)
+        value_of[: len(self)] = self.values
+        return value_of[indices]
 
     @classmethod
     def from_values(

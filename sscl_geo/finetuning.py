@@ -202,6 +202,7 @@ def finetune(
         backbone=encoder_name if start is None else start.encoder,
         in_channels=len(data.bands),
         num_classes=len(data.classes),
+        ignore_index=data.classes.ignore_index,
         weights=True if imagenet and start is None else None,
         loss=loss,
         class_weights=weights_of_classes(data.class_counts, class_weights),

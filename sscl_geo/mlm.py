@@ -167,16 +167,31 @@ def _output(bundle: "Bundle", tasks: list[str]) -> dict[str, Any]:
     if bundle.classes is None:
         shape, order = [-1, -1, -1, -1], ["batch", "embedding", "height", "width"]
     else:
-        shape = [-1, len(bundle.classes), size, size]
+        shape = [-1, bundle.decision.outputs(len(bundle.classes)), size, size]
         order = ["batch", "class", "height", "width"]
     return {
         "name": "features" if bundle.classes is None else "probabilities",
+        **({} if bundle.classes is None else {"description": _decided(bundle)}),
         "tasks": tasks,
         "result": {"shape": shape, "dim_order": order, "data_type": "float32"},
         "classification:classes": []
         if bundle.classes is None
         else classification_classes(bundle.classes),
     }
+
+
+def _decided(bundle: "Bundle") -> str:
+    """How classes are decided, for who runs the model without this package."""
+    task, names = bundle.decision.task, () if bundle.classes is None else bundle.classes.names
+    thresholds = bundle.decision.thresholds_of(len(names))
+    if task == "multiclass":
+        return "Softmax over the classes; the class of a pixel is the most probable one."
+    if task == "binary":
+        return (
+            f"Sigmoid of one output; a pixel is {names[1]} from {thresholds[0]:g}, else {names[0]}."
+        )
+    each = ", ".join(f"{name} from {t:g}" for name, t in zip(names, thresholds, strict=True))
+    return f"Sigmoid of each output; a pixel may have several classes: {each}."
 
 
 def _pretraining(bundle: "Bundle") -> dict[str, Any]:
@@ -192,7 +207,9 @@ def _pretraining(bundle: "Bundle") -> dict[str, Any]:
 
 def _hyperparameters(bundle: "Bundle") -> dict[str, Any]:
     named = {k: v for k, v in bundle.provenance.items() if _KEY.fullmatch(k)}
-    built = {"encoder_name": bundle.encoder, "patch_size": bundle.patch_size}
+    built: dict[str, Any] = {"encoder_name": bundle.encoder, "patch_size": bundle.patch_size}
     if bundle.decoder is not None:
-        built["decoder_name"] = bundle.decoder
+        built |= {"decoder_name": bundle.decoder, "task": bundle.decision.task}
+        if bundle.decision.thresholds:
+            built["thresholds"] = list(bundle.decision.thresholds)
     return named | built

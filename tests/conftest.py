@@ -89,13 +89,15 @@ def make_map(make_scene: SceneMaker) -> Callable[..., Path]:
     from sscl_geo.maps.products.attributes import write_attributes
 
     def make(values, classes, name="map.tif", percent=None, tags=None, **options) -> Path:
-        path = make_scene(values[None].astype(np.uint8), name, nodata=NODATA, **options)
+        values = values.astype(classes.dtype)
+        path = make_scene(values[None], name, nodata=classes.nodata, **options)
         with rasterio.open(path, "r+") as target:
             colors = {c.value: (*c.color, 255) for c in classes}
-            target.write_colormap(1, {**colors, NODATA: (0, 0, 0, 0)})
+            target.write_colormap(1, {**colors, classes.nodata: (0, 0, 0, 0)})
             target.update_tags(**(tags or {}))
-            areas = ClassAreas(GeoBox(target.shape, target.transform, target.crs))
-        areas.add(values.astype(np.uint8))
+            grid = GeoBox(target.shape, target.transform, target.crs)
+        areas = ClassAreas(grid, classes.nodata + 1)
+        areas.add(values)
         write_attributes(path.with_name(f"{name}.aux.xml"), classes, areas.pixels, areas.hectares)
         if percent is not None:
             beside = Path(name).with_suffix(".confidence.tif").name

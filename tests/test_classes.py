@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sscl_geo.classes import ClassTable, LandCoverClass
@@ -24,13 +25,32 @@ def test_values_come_in_ascending_order_with_distinct_colours() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "dtype", "nodata", "ignore_index"),
+    [
+        (range(255), "uint8", 255, 255),
+        (range(256), "uint16", 65_535, 65_535),
+        ([1, 311, 65_534], "uint16", 65_535, 255),
+        ([1, 255, 256], "uint16", 65_535, 255),
+    ],
+)
+def test_high_values_and_many_classes_need_16_bits(values, dtype, nodata, ignore_index):
+    table = ClassTable.from_values(values)
+    assert (table.dtype, table.nodata, table.ignore_index) == (dtype, nodata, ignore_index)
+    indices = np.array([0, len(table) - 1, ignore_index], table.index_dtype)
+    found = table.values_of(indices)
+    assert found.tolist() == [min(values), max(values), nodata]
+    assert found.dtype == dtype
+
+
+@pytest.mark.parametrize(
     ("classes", "sentence"),
     [
         ((), "empty"),
         ((LandCoverClass(1, "a", (0, 0, 0)), LandCoverClass(1, "b", (0, 0, 0))), "repeats"),
         ((LandCoverClass(1, "a", (0, 0, 0)), LandCoverClass(2, "a", (0, 0, 0))), "repeats"),
-        ((LandCoverClass(255, "a", (0, 0, 0)),), "outside 0 to 254"),
-        ((LandCoverClass(-1, "a", (0, 0, 0)),), "outside 0 to 254"),
+        ((LandCoverClass(255, "a", (0, 0, 0)),), "255 marks pixels without data"),
+        ((LandCoverClass(-1, "a", (0, 0, 0)),), "outside 0 to 65534"),
+        ((LandCoverClass(65_535, "a", (0, 0, 0)),), "outside 0 to 65534"),
     ],
 )
 def test_impossible_tables_are_refused(classes: tuple, sentence: str) -> None:

@@ -97,6 +97,11 @@ class SceneSegmenter:
         predictor = members[0] if len(members) == 1 else EnsemblePredictor(members)
         if settings.tta:
             predictor = AugmentedPredictor(predictor)
+        if not predictor.decision.is_exclusive and any(settings.products.values()):
+            raise ConfigError(
+                "The model gives each pixel any number of classes, in a band each, while polygons, "
+                "areas, preview, page and STAC item are made of one class a pixel; leave them out."
+            )
         self._predictor = predictor.to(settings.device).eval()
         self._provenance = {
             "bundle": " ".join(path.name for path in settings.models),

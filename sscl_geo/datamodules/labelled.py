@@ -35,7 +35,8 @@ class LabelledDataModule(BaseDataModule):
     """Draw, read and augment patches where labels are.
 
     Batches hold ``image`` float32 (B, C, H, W), normalised, 0 where not valid; ``valid`` bool
-    (B, H, W); ``mask`` int64 (B, H, W), class indices, 255 where there is no label.
+    (B, H, W); ``mask`` int64 (B, H, W), class indices, 255 where there is no label (65535 where
+    there are more than 255 classes).
 
     Works from Python and from ``torchgeo fit`` with
     ``class_path: sscl_geo.datamodules.labelled.LabelledDataModule``, there also with TorchGeo's own
@@ -140,8 +141,15 @@ class LabelledDataModule(BaseDataModule):
             brightness=h["brightness"],
             contrast=h["contrast"],
             radiometric=changes if h["strength"] else None,
+            ignore_index=self.classes.ignore_index,
         )
-        self.aug = PatchAugmentation(*statistics, moves=False, brightness=0, contrast=0)
+        self.aug = PatchAugmentation(
+            *statistics,
+            moves=False,
+            brightness=0,
+            contrast=0,
+            ignore_index=self.classes.ignore_index,
+        )
         self._is_set_up = True
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.io.labels import Labels
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
@@ -69,11 +68,13 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
 
         Returns:
             ``image`` float32 (C, H, W) in raw units, 0 where not valid; ``valid`` bool (H, W);
-            ``mask`` int64 (H, W), class indices, IGNORE_INDEX where there is no label or no data.
+            ``mask`` int64 (H, W), class indices, ``labels.classes.ignore_index`` where there is no
+            label or no data.
         """
         scene, size = self.scenes[index.scene], self.patch_size
         patch = self._readers[index.scene].read(index.row, index.col, size, size)
-        mask = np.full((size, size), IGNORE_INDEX, np.int64)
+        unknown = self.labels.classes.ignore_index
+        mask = np.full((size, size), unknown, np.int64)
         valid = np.zeros((size, size), bool)
         top, left = max(index.row, 0), max(index.col, 0)
         bottom = min(index.row + size, scene.shape[0])
@@ -86,7 +87,7 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
             valid[inside] = True if self.region is None else self.region.mask(geobox)
             mask[inside] = self.labels.on_grid(geobox)
         valid &= patch.valid
-        mask[~valid] = IGNORE_INDEX
+        mask[~valid] = unknown
         return {
             "image": torch.from_numpy(np.where(valid, patch.image, np.float32(0))),
             "valid": torch.from_numpy(valid),

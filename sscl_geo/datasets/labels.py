@@ -94,14 +94,15 @@ class LabelDataset(GeoDataset):
         """What the class indices mean."""
         return self.labels.classes
 
-    def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
+    def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
         """Class indices on a pixel grid, in any coordinate reference system.
 
         Args:
             geobox: the grid, for example a window of a scene: ``scene.geobox[0:256, 0:256]``.
 
         Returns:
-            uint8 of shape (height, width): class index, IGNORE_INDEX where there is no label.
+            ``classes.index_dtype`` of shape (height, width): class index,
+            ``classes.ignore_index`` where there is no label.
         """
         return self.labels.on_grid(geobox)
 
@@ -116,7 +117,8 @@ class LabelDataset(GeoDataset):
             index: ``[xmin:xmax:xres, ymin:ymax:yres]`` in the CRS of the dataset.
 
         Returns:
-            ``mask``: int64 of shape (H, W), class indices, IGNORE_INDEX where there is no label.
+            ``mask``: int64 of shape (H, W), class indices, ``classes.ignore_index`` where there is
+            no label.
 
         Raises:
             IndexError: if the box lies outside the labels.

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.bundle import Bundle
-from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
+from sscl_geo.classes import nodata_of
 from sscl_geo.demo.run import DemoRun, training_history
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.labels import open_labels
@@ -111,8 +110,8 @@ def _maps(run: DemoRun, folder: Path) -> tuple[Image, ...]:
 def _split(run: DemoRun, folder: Path) -> Image:
     inside = part_mask(run.blocks, run.scene.geobox, "train")
     table = run.sample.classes or run.classes
-    labels = np.where(inside, run.labels, IGNORE_INDEX)
-    figure = draw_split(run.scene, run.blocks, class_picture(_values(labels, table), table))
+    labels = np.where(inside, run.labels, nodata_of(run.labels.dtype))
+    figure = draw_split(run.scene, run.blocks, class_picture(table.values_of(labels), table))
     return _keep(
         folder / "split.png",
         to_png(figure, _SCREEN_DPI),
@@ -191,16 +190,9 @@ def _reference_picture(run: DemoRun, scene: Picture) -> Picture:
     height, width = run.scene.shape
     affine = run.scene.geobox.affine
     grid = GeoBox((rows, cols), affine @ affine.scale(width / cols, height / rows), run.scene.crs)
-    picture = class_picture(_values(reference.on_grid(grid), reference.classes), run.classes)
+    picture = class_picture(reference.classes.values_of(reference.on_grid(grid)), run.classes)
     picture[scene[..., 3] == 0] = 0
     return picture
-
-
-def _values(indices: NDArray[np.uint8], classes: ClassTable) -> NDArray[np.uint8]:
-    """Class values of class indices."""
-    value_of = np.full(IGNORE_INDEX + 1, NODATA, np.uint8)
-    value_of[: len(classes)] = classes.values
-    return value_of[indices]
 
 
 def _shown_bands(bands: tuple[str, ...]) -> str:

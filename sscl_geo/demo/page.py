@@ -11,7 +11,7 @@ import rasterio
 from odc.geo.crs import CRS
 
 import sscl_geo
-from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.classes import nodata_of
 from sscl_geo.demo.album import Album, make_album
 from sscl_geo.demo.measures import as_text, compare
 from sscl_geo.demo.run import RANDOM, DemoRun
@@ -55,7 +55,7 @@ def write_report(run: DemoRun, path: Path) -> Path:
 def _page(run: DemoRun, album: Album) -> Page:
     height, width = run.scene.shape
     train = part_mask(run.blocks, run.scene.geobox, "train")
-    labelled = int(((run.labels != IGNORE_INDEX) & train).sum())
+    labelled = int(((run.labels != nodata_of(run.labels.dtype)) & train).sum())
     lead = (
         f"A land-cover map of {run.scene.name}, {width} × {height} pixels, "  # noqa: RUF001 - a multiplication sign
         f"learned from {labelled:,} labelled pixels, "
@@ -129,9 +129,9 @@ def _measured(run: DemoRun) -> list[Text | Table]:
 
 def _ground(run: DemoRun, album: Album, train: np.ndarray) -> list[Gallery | Table]:
     table = run.sample.classes or run.classes
+    labelled = run.labels != nodata_of(run.labels.dtype)
     counts = [
-        np.bincount(run.labels[part & (run.labels != IGNORE_INDEX)], minlength=len(table))
-        for part in (train, ~train)
+        np.bincount(run.labels[part & labelled], minlength=len(table)) for part in (train, ~train)
     ]
     labels = Table(
         header=("labelled pixels", "training", "held back"),

@@ -71,7 +71,7 @@ class DemoRun:
     settings: Settings
     out: Path
     scene: Scene
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.unsignedinteger]
     blocks: gpd.GeoDataFrame
     pairs: DrawnPairs
     pretraining: PretrainResult

@@ -4,7 +4,7 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
-from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.classes import nodata_of
 from sscl_geo.errors import ConfigError, LabelError
 from sscl_geo.io.labels import Labels, check_overlap
 from sscl_geo.io.reading import SceneReader
@@ -15,23 +15,24 @@ from sscl_geo.splits import part_mask, spatial_blocks
 _TILE = 1024
 
 
-def labels_on_scene(labels: Labels, scene: Scene) -> NDArray[np.uint8]:
-    """Class indices on a scene's grid, IGNORE_INDEX also where the scene has no data.
+def labels_on_scene(labels: Labels, scene: Scene) -> NDArray[np.unsignedinteger]:
+    """Class indices on a scene's grid, ``ignore_index`` also where the scene has no data.
 
     Raises:
         LabelError: if no label lies on a pixel with data.
     """
     check_overlap(labels, scene.geobox, scene.path)
     height, width = scene.shape
-    indices = np.full(scene.shape, IGNORE_INDEX, np.uint8)
+    unknown = labels.classes.ignore_index
+    indices = np.full(scene.shape, unknown, labels.classes.index_dtype)
     corners = [(row, col) for row in range(0, height, _TILE) for col in range(0, width, _TILE)]
     with SceneReader(scene) as reader:
         for row, col in track(corners, "labels"):
             at = np.s_[row : min(row + _TILE, height), col : min(col + _TILE, width)]
             known = labels.on_grid(scene.geobox[at])
             valid = reader.read(row, col, *known.shape).valid
-            indices[at] = np.where(valid, known, IGNORE_INDEX)
-    if (indices == IGNORE_INDEX).all():
+            indices[at] = np.where(valid, known, unknown)
+    if (indices == unknown).all():
         raise LabelError(
             f"No label of {labels.path} lies on a pixel of {scene.path} that has data; "
             "give labels inside the scene."
@@ -41,7 +42,7 @@ def labels_on_scene(labels: Labels, scene: Scene) -> NDArray[np.uint8]:
 
 def deal_blocks(
     scene: Scene,
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.unsignedinteger],
     block_size: int,
     train_share: float,
     seed: int,
@@ -73,7 +74,7 @@ def deal_blocks(
             "another share."
         )
     test = part_mask(blocks, scene.geobox, "test")
-    if test_needs_labels and (labels[test] == IGNORE_INDEX).all():
+    if test_needs_labels and (labels[test] == nodata_of(labels.dtype)).all():
         raise LabelError(
             "No label lies in the test blocks, so that no map can be measured; give a reference, "
             "more labels, or smaller blocks."

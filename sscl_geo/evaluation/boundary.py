@@ -60,56 +60,61 @@ class BoundaryCounts:
 
 
 def count_boundaries(
-    reference: NDArray[np.uint8],
-    mapped: NDArray[np.uint8],
+    reference: NDArray[np.unsignedinteger],
+    mapped: NDArray[np.unsignedinteger],
     tolerance: float,
     counted: tuple[slice, slice],
+    nodata: int = NODATA,
 ) -> NDArray[np.int64]:
     """Count border pixels by class value.
 
     Args:
-        reference: class values (height, width), NODATA where unknown.
+        reference: class values (height, width) below ``nodata``, which is where unknown.
         mapped: the same of the map.
         tolerance: see :class:`BoundaryCounts`, in pixels.
         counted: rows and columns whose pixels are counted; what lies around them is looked at.
+        nodata: value of unknown pixels.
 
     Returns:
-        int64 of shape (4, 256), in the order of the attributes of :class:`BoundaryCounts`.
+        int64 of shape (4, nodata + 1), in the order of the attributes of :class:`BoundaryCounts`.
     """
-    both = (reference != NODATA) & (mapped != NODATA)
-    edge, map_edge = (_edges(np.where(both, side, NODATA)) for side in (reference, mapped))
+    both = (reference != nodata) & (mapped != nodata)
+    edge, map_edge = (_edges(np.where(both, side, nodata), nodata) for side in (reference, mapped))
     counts = np.stack(
         [
-            np.bincount(values[counted].ravel(), minlength=NODATA + 1)
+            np.bincount(values[counted].ravel(), minlength=nodata + 1)
             for values in (
                 edge,
-                np.where(_is_near(edge, map_edge, tolerance), edge, NODATA),
+                np.where(_is_near(edge, map_edge, tolerance, nodata), edge, nodata),
                 map_edge,
-                np.where(_is_near(map_edge, edge, tolerance), map_edge, NODATA),
+                np.where(_is_near(map_edge, edge, tolerance, nodata), map_edge, nodata),
             )
         ]
     )
-    counts[:, NODATA] = 0
+    counts[:, nodata] = 0
     return counts
 
 
-def _edges(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Class values of border pixels, NODATA elsewhere."""
+def _edges(values: NDArray[np.unsignedinteger], nodata: int) -> NDArray[np.unsignedinteger]:
+    """Class values of border pixels, ``nodata`` elsewhere."""
     on_edge = np.zeros(values.shape, bool)
     for line, mark in ((values, on_edge), (values.T, on_edge.T)):
         before, after = line[:-1], line[1:]
-        differ = (before != after) & (before != NODATA) & (after != NODATA)
+        differ = (before != after) & (before != nodata) & (after != nodata)
         mark[:-1] |= differ
         mark[1:] |= differ
-    return np.where(on_edge, values, NODATA).astype(np.uint8)
+    return np.where(on_edge, values, nodata).astype(values.dtype)
 
 
 def _is_near(
-    own: NDArray[np.uint8], other: NDArray[np.uint8], tolerance: float
+    own: NDArray[np.unsignedinteger],
+    other: NDArray[np.unsignedinteger],
+    tolerance: float,
+    nodata: int,
 ) -> NDArray[np.bool_]:
     """Where the other side has the own value within the tolerance."""
     reach = int(tolerance)
-    padded = np.pad(other, reach, constant_values=NODATA)
+    padded = np.pad(other, reach, constant_values=nodata)
     height, width = own.shape
     # One shift serves all classes, as a pixel has one: no distance map for each of them.
     near = np.zeros(own.shape, bool)

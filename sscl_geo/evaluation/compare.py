@@ -7,13 +7,13 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
-from numpy.typing import NDArray
 
-from sscl_geo.classes import NODATA, ClassTable, LandCoverClass
+from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable, LandCoverClass, nodata_of
 from sscl_geo.errors import ConfigError, LabelError, SceneError
 from sscl_geo.evaluation.boundary import BoundaryCounts
 from sscl_geo.evaluation.figures import Evaluation, sum_up
 from sscl_geo.evaluation.tally import Tally
+from sscl_geo.evaluation.value_codes import ValueCodes
 from sscl_geo.io.class_table import read_class_table
 from sscl_geo.io.labels import LabelOptions, Labels, check_overlap, open_with
 from sscl_geo.io.legend import Legend, read_legend
@@ -46,7 +46,8 @@ def evaluate(
     ``NAME.confidence.tif`` lies beside ``NAME.tif``, calibration is measured too.
 
     Args:
-        maps: class rasters with whole values from 0 to 254, as ``segment`` writes.
+        maps: class rasters as ``segment`` writes: whole values from 0 to 254, or up to 65534 where
+            legend or class table name those above.
         labels: reference labels in any coordinate reference system: a file, a
             :class:`~sscl_geo.datasets.labels.LabelDataset`, or a folder with a label raster of the
             same name for each map.
@@ -122,27 +123,31 @@ def _evaluate_map(
     legend = read_legend(scene.path)
     reference = _reference_classes(labels, legend)
     confidence = _confidence_of(scene)
-    tally = _count(scene, confidence, labels, reference, region, tolerance)
+    named = [*(c.value for c in (*reference, *(classes or ()))), *legend.names]
+    codes = ValueCodes(named)
+    tally = _count(scene, confidence, labels, reference, codes, region, tolerance)
     counts = tally.pairs
-    if not counts[:, :NODATA].any():
+    if not counts[:, : codes.nodata].any():
         where = "" if region is None else f" in the part {region.part!r}"
         raise LabelError(
             f"{scene.path} has no data on any labelled pixel of {labels.path}{where}; give labels "
             "of the same place, or choose another part."
         )
-    table = classes or _union(reference, legend, np.flatnonzero(counts.any(axis=0)).tolist())
-    values = list(table.values)
-    strange = set(np.flatnonzero(counts[:, :NODATA].any(axis=0)).tolist()) - set(values)
+    mapped = codes.values[counts[:, : codes.nodata].any(axis=0)].tolist()
+    table = classes or _union(reference, legend, mapped)
+    values = table.values
+    strange = set(mapped) - set(values)
     if strange:
         raise LabelError(
             f"{scene.path} holds the class value {min(strange)}, which is not among the classes "
             f"{', '.join(map(str, values))}; add it to the class table."
         )
+    at = np.searchsorted(codes.values, values)
     return Evaluation(
         table,
-        counts[np.ix_(values, values)],
-        counts[values, NODATA],
-        BoundaryCounts.of(tolerance, tally.boundary[:, values]),
+        counts[np.ix_(at, at)],
+        counts[at, codes.nodata],
+        BoundaryCounts.of(tolerance, tally.boundary[:, at]),
         tally.calibration if confidence is not None else None,
         Path(scene.path).name,
     )
@@ -153,15 +158,16 @@ def _count(
     confidence: Scene | None,
     labels: Labels,
     reference: Sequence[LandCoverClass],
+    codes: ValueCodes,
     region: Region | None,
     tolerance: float,
 ) -> Tally:
     """Compare tile by tile; tiles overlap by what the borders of their pixels depend on."""
-    value_of = np.full(NODATA + 1, NODATA, np.uint8)
-    value_of[: len(reference)] = [c.value for c in reference]
+    code_of = np.full(labels.classes.ignore_index + 1, codes.nodata, np.uint16)
+    code_of[: len(reference)] = np.searchsorted(codes.values, [c.value for c in reference])
     height, width = scene.shape
     margin = ceil(tolerance) + 1
-    tally = Tally(tolerance)
+    tally = Tally(tolerance, codes.nodata)
     tiles = [(r, c) for r in range(0, height, _TILE) for c in range(0, width, _TILE)]
     with SceneReader(scene) as reader, SceneReader(confidence or scene) as confidence_reader:
         for row, col in track(tiles, "evaluate"):
@@ -170,17 +176,18 @@ def _count(
                 min(start + _TILE + margin, side) for start, side in ((row, height), (col, width))
             )
             geobox = scene.geobox[top:bottom, left:right]
-            known = value_of[labels.on_grid(geobox)]
+            known = code_of[labels.on_grid(geobox)]
             counted = (
                 slice(row - top, row - top + _TILE),
                 slice(col - left, col - left + _TILE),
             )
-            if region is not None and (known != NODATA).any():
-                known[~region.mask(geobox)] = NODATA
-            if (known[counted] == NODATA).all():
+            if region is not None and (known != codes.nodata).any():
+                known[~region.mask(geobox)] = codes.nodata
+            if (known[counted] == codes.nodata).all():
                 continue
             patch = reader.read(top, left, *known.shape)
-            mapped = _map_values(patch.image[0], patch.valid, scene.path)
+            values = np.where(patch.valid, patch.image[0], nodata_of("uint16"))
+            mapped = codes.encode(values, scene.path)
             tally.add(known, mapped, counted)
             if confidence is not None:
                 tally.add_confidence(
@@ -208,7 +215,7 @@ def _reference_classes(labels: Labels, legend: Legend) -> tuple[LandCoverClass, 
     if not labels.is_named_only:
         return labels.classes.classes
     value_of = {name.casefold(): value for value, name in legend.names.items()}
-    free = (v for v in range(NODATA) if v not in legend.names)
+    free = (v for v in range(HIGHEST_VALUE) if v not in legend.names and v != NODATA)
     missing = [c.name for c in labels.classes if c.name.casefold() not in value_of]
     if len(missing) == len(labels.classes):
         return labels.classes.classes
@@ -221,22 +228,9 @@ def _reference_classes(labels: Labels, legend: Legend) -> tuple[LandCoverClass, 
 def _union(reference: tuple[LandCoverClass, ...], legend: Legend, mapped: list[int]) -> ClassTable:
     """Classes of the reference and of the map, with the map's names where it has any."""
     own = {c.value: c for c in reference}
-    values = sorted({*own, *(v for v in mapped if v != NODATA)})
+    values = sorted({*own, *mapped})
     names = {v: own[v].name for v in own} | {
         v: legend.names[v] for v in values if v in legend.names
     }
     colors = {v: own[v].color for v in own} | legend.colors
     return Legend(names, colors).table(values)
-
-
-def _map_values(
-    pixels: NDArray[np.float32], valid: NDArray[np.bool_], path: str
-) -> NDArray[np.uint8]:
-    values = np.where(valid, pixels, NODATA)
-    bad = (values < 0) | (values > NODATA) | (values != np.round(values))
-    if bad.any():
-        raise SceneError(
-            f"{path} holds the value {values[bad][0]:g}, which is no class value; give a map of "
-            f"whole numbers from 0 to {NODATA - 1}."
-        )
-    return values.astype(np.uint8)

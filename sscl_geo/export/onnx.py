@@ -12,7 +12,7 @@ from sscl_geo.bundle import Bundle
 from sscl_geo.errors import ConfigError
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.mlm import mlm_properties
-from sscl_geo.models.predictor import build_predictor
+from sscl_geo.models.predictor import Predictor, build_predictor
 
 _DEEPNESS_WHITE: Final = 255.0
 """Deepness divides every raster by this first, whatever its data type."""
@@ -22,14 +22,14 @@ _OVERLAP: Final = 15
 
 
 class _Probabilities(nn.Module):
-    """Class probabilities of a normalised image."""
+    """Probabilities of a normalised image."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.decision = predictor.network, predictor.decision
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.network(image).float().softmax(dim=1)
+        return self.decision.activate(self.network(image).float())
 
 
 def export_onnx(bundle: Bundle, path: str | os.PathLike[str], tile: int | None = None) -> Path:
@@ -37,7 +37,9 @@ def export_onnx(bundle: Bundle, path: str | os.PathLike[str], tile: int | None =
 
     The graph takes ``image``, float32 of shape (batch, bands, tile, tile), **already normalised**:
     ``(raw - mean) / std``; it gives ``probabilities``, float32 of shape (batch, classes, tile,
-    tile), the softmax included. Normalising is left to the caller because Deepness insists on
+    tile), the softmax included. That of a binary model gives the probability of its second class
+    alone, (batch, 1, tile, tile), and that of a multilabel model a probability for each class by
+    itself, both by a sigmoid. Normalising is left to the caller because Deepness insists on
     doing it: it divides raw values by 255 and then applies ``standardization_mean`` and
     ``standardization_std`` of the metadata, so these hold the bundle's statistics divided by 255.
 
@@ -67,7 +69,7 @@ def export_onnx(bundle: Bundle, path: str | os.PathLike[str], tile: int | None =
     metadata = deepness_metadata(bundle, tile) | {"stac_mlm": json.dumps(mlm_properties(bundle))}
     with atomic_path(path) as temporary:
         program = torch.onnx.export(
-            _Probabilities(predictor.network).eval(),
+            _Probabilities(predictor).eval(),
             (torch.zeros(2, len(bundle.bands), tile, tile),),
             dynamo=True,
             input_names=["image"],
@@ -92,6 +94,7 @@ def deepness_metadata(bundle: Bundle, tile: int) -> dict[str, str]:
     if bundle.classes is None:
         raise ConfigError("An encoder has no classes; fine-tune it before it is exported.")
     size_x, size_y = bundle.resolution
+    thresholds = bundle.decision.thresholds_of(len(bundle.classes))
     metres = {"metre": 1.0, "meter": 1.0, "m": 1.0, "foot": 0.3048, "US survey foot": 1200 / 3937}
     unit = metres.get(bundle.resolution_unit)
     values: dict[str, object] = {
@@ -106,7 +109,8 @@ def deepness_metadata(bundle: Bundle, tile: int) -> dict[str, str]:
         "tiles_overlap": _OVERLAP,
         "standardization_mean": [mean / _DEEPNESS_WHITE for mean in bundle.mean],
         "standardization_std": [(std or 1.0) / _DEEPNESS_WHITE for std in bundle.std],
-        "seg_thresh": 0.0,
+        # Deepness shows a lone output from this on, and the largest of several whatever they are.
+        "seg_thresh": thresholds[0] if bundle.decision.task == "binary" else 0.0,
         "seg_small_segment": 0,
     }
     return {key: json.dumps(value) for key, value in values.items()}

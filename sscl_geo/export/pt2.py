@@ -26,10 +26,10 @@ class _Whole(nn.Module):
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
         self.normalize = predictor.normalize
-        self.network = predictor.network
+        self.network, self.decision = predictor.network, predictor.decision
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
-        return self.network(self.normalize(image, valid)).float().softmax(dim=1)
+        return self.decision.activate(self.network(self.normalize(image, valid)).float())
 
 
 def export_pt2(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
@@ -38,7 +38,7 @@ def export_pt2(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
     The program takes ``image``, float32 of shape (batch, bands, height, width) in **raw** units,
     and ``valid``, bool of shape (batch, height, width); height and width are multiples of the
     network's stride, two at least. It gives probabilities, float32 of shape (batch, classes,
-    height, width).
+    height, width), or (batch, 1, height, width) of a binary model's second class.
 
     Args:
         bundle: a segmenter.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
+from sscl_geo.classes import HIGHEST_VALUE, ClassTable
 from sscl_geo.errors import LabelError
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.qgis_style import Color, QgisStyle, hex_color
@@ -32,14 +32,15 @@ class FeatureClasses:
     Attributes:
         column: name of the column they came from.
         classes: the class table.
-        indices: class index of each feature, uint8; IGNORE_INDEX where it has none.
+        indices: class index of each feature, ``classes.index_dtype``; ``classes.ignore_index``
+            where it has none.
         is_filled: True for features whose column says something, also where a rule drops it.
         is_named_only: True if a class has a name but no number, so that its value was made up.
     """
 
     column: str
     classes: ClassTable
-    indices: NDArray[np.uint8]
+    indices: NDArray[np.unsignedinteger]
     is_filled: NDArray[np.bool_]
     is_named_only: bool
 
@@ -70,7 +71,7 @@ def read_classes(
 
     Raises:
         LabelError: if no column can be chosen, or one is empty, holds fractions, or holds a value
-            outside 0 to 254 or a class outside ``wanted`` that no rule changes.
+            that is no class value or a class outside ``wanted`` that no rule changes.
     """
     wanted, remap = wanted or Classification(), remap or Remap()
     styled = None if style is None else style.column
@@ -99,7 +100,8 @@ def read_classes(
             f"{', '.join(known)}; add it to the class table, remap it, or correct the "
             "labels."
         )
-    indices = keys.map(index_of).fillna(IGNORE_INDEX).to_numpy(dtype=np.uint8)
+    ignored, dtype = found.classes.ignore_index, found.classes.index_dtype
+    indices = keys.map(index_of).fillna(ignored).to_numpy(dtype=dtype)
     return FeatureClasses(
         column, found.classes, indices, keys.notna().to_numpy(), found.is_named_only
     )
@@ -164,7 +166,7 @@ def _whole(column: pd.Series, where: str) -> pd.Series:
     if len(bad):
         raise LabelError(
             f"{where} holds {float(bad.iloc[0]):g}, which is no class value; use whole numbers "
-            f"from 0 to {NODATA - 1}, or name another column."
+            f"from 0 to {HIGHEST_VALUE}, or name another column."
         )
     return numbers.astype("Int64")
 
@@ -189,7 +191,7 @@ def _partner(
             continue
         if numeric and (pairs["other"] % 1 != 0).any():
             continue
-        if numeric and limited and not pairs["other"].between(0, NODATA - 1).all():
+        if numeric and limited and not pairs["other"].between(0, HIGHEST_VALUE).all():
             continue
         if pairs["key"].is_unique and pairs["other"].is_unique:
             return dict(zip(pairs["key"], pairs["other"], strict=True))

@@ -4,7 +4,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sscl_geo.classes import NODATA, ClassTable, LandCoverClass, default_color, parse_row
+from sscl_geo.classes import (
+    HIGHEST_VALUE,
+    NODATA,
+    ClassTable,
+    LandCoverClass,
+    default_color,
+    parse_row,
+)
 from sscl_geo.errors import LabelError
 from sscl_geo.io.qgis_style import QgisStyle, read_style
 from sscl_geo.io.remap import Key, Remap, Target, number_or_text
@@ -108,9 +115,10 @@ def _from_style(style: QgisStyle, path: str) -> Classification:
         [key for value in c.values if (key := number_or_text(value)) is not None]
         for c in style.classes
     ]
-    own = [min((k for k in keys if isinstance(k, int) and 0 <= k < NODATA), default=None)
-           for keys in sources]  # fmt: skip
-    free = iter(n for n in range(1, NODATA) if n not in own)
+    is_high = any(isinstance(k, int) and NODATA < k <= HIGHEST_VALUE for ks in sources for k in ks)
+    usable = set(range(HIGHEST_VALUE + 1)) - (set() if is_high else {NODATA})
+    own = [min((k for k in keys if k in usable), default=None) for keys in sources]
+    free = iter(n for n in range(1, HIGHEST_VALUE) if n not in own and n != NODATA)
     values = [next(free) if value is None else value for value in own]
     labels = [c.label or f"class {v}" for c, v in zip(style.classes, values, strict=True)]
     names = [

@@ -9,7 +9,6 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import Resampling as Method
 from rasterio.errors import CRSError
 
-from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.errors import LabelError, SceneError
 from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_points
 from sscl_geo.geometry.footprint import corners
@@ -32,8 +31,9 @@ _RESAMPLING = {"nearest": Method.nearest, "majority": Method.mode}
 class RasterLabels:
     """Labels from the first band of a raster.
 
-    Pixels with the file's nodata value, NaN, a mask, or the value 255 carry no label. Values may be
-    stored as floating point numbers as long as they are whole.
+    Pixels with the file's nodata value, NaN, a mask, or the value 255 carry no label; 65535 instead
+    of 255 where a class table, or the file's own names, have classes of higher values. Values may
+    be stored as floating point numbers as long as they are whole.
 
     Args:
         path: any raster that GDAL reads.
@@ -75,7 +75,7 @@ class RasterLabels:
         self.classes, self.is_named_only = values.classes, values.is_named_only
         self._values = values
 
-    def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
+    def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
         """Class indices on a grid.
 
         On the raster's own grid, or a window of it, pixels come through untouched. Other grids get
@@ -87,7 +87,8 @@ class RasterLabels:
             geobox: the grid; any orientation and coordinate reference system.
 
         Returns:
-            uint8 of shape (height, width): class index, IGNORE_INDEX where there is no label.
+            ``classes.index_dtype`` of shape (height, width): class index, ``classes.ignore_index``
+            where there is no label.
 
         Raises:
             LabelError: if a value is outside the class table.
@@ -97,7 +98,7 @@ class RasterLabels:
         with SceneReader(self.scene) as reader:
             if offset is not None:
                 return self._read(reader, *offset, height, width)
-            out = np.full((height, width), IGNORE_INDEX, np.uint8)
+            out = self._nothing((height, width))
             # By tiles, so that fine labels under a coarse grid need little memory.
             for row in range(0, height, _TILE):
                 for col in range(0, width, _TILE):
@@ -109,7 +110,7 @@ class RasterLabels:
         """True if the extents of labels and grid share ground."""
         return geobox.footprint(self.crs).geom.intersects(self.extent)
 
-    def _warp(self, reader: SceneReader, geobox: GeoBox, out: NDArray[np.uint8]) -> None:
+    def _warp(self, reader: SceneReader, geobox: GeoBox, out: NDArray[np.unsignedinteger]) -> None:
         window = _covering_window(
             self.scene.geobox, geobox, reaching_out=self.resampling == "majority"
         )
@@ -124,24 +125,27 @@ class RasterLabels:
                 self._warp(reader, geobox[of], out[of])
             return
         crs = grid_wkt(self.scene.geobox)
-        target = np.full(out.shape, IGNORE_INDEX, np.uint8)
+        target = self._nothing(out.shape)
         rasterio.warp.reproject(
             self._read(reader, row, col, height, width),
             target,
             src_transform=self.scene.geobox.affine @ Affine.translation(col, row),
             src_crs=crs,
-            src_nodata=IGNORE_INDEX,
+            src_nodata=self.classes.ignore_index,
             dst_transform=geobox.affine,
             dst_crs=grid_wkt(geobox),
-            dst_nodata=IGNORE_INDEX,
+            dst_nodata=self.classes.ignore_index,
             resampling=_RESAMPLING[self.resampling],
             tolerance=0,
         )
         out[...] = target
 
+    def _nothing(self, shape: tuple[int, ...]) -> NDArray[np.unsignedinteger]:
+        return np.full(shape, self.classes.ignore_index, self.classes.index_dtype)
+
     def _read(
         self, reader: SceneReader, row: int, col: int, height: int, width: int
-    ) -> NDArray[np.uint8]:
+    ) -> NDArray[np.unsignedinteger]:
         return self._values.indices(reader.read_raw(row, col, height, width))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
+from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable, nodata_of
 from sscl_geo.errors import LabelError
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.legend import Legend, read_legend
@@ -29,30 +29,31 @@ class LabelValues:
         path: the raster, for messages.
         classes: the class table.
         is_named_only: True if a class has a name but no value, so that one was made up.
-        index_of: int16, class index of each value from -32768 to 65535; IGNORE_INDEX for no label,
-            UNKNOWN for values that are not expected.
+        index_of: int32, class index of each value from -32768 to 65535; ``classes.ignore_index``
+            for no label, UNKNOWN for values that are not expected.
     """
 
     path: str
     classes: ClassTable
     is_named_only: bool
-    index_of: NDArray[np.int16]
+    index_of: NDArray[np.int32]
 
-    def indices(self, patch: RawPatch) -> NDArray[np.uint8]:
+    def indices(self, patch: RawPatch) -> NDArray[np.unsignedinteger]:
         """Class indices of pixels.
 
         Args:
             patch: pixels of the raster, of shape (1, height, width).
 
         Returns:
-            uint8 of shape (height, width); IGNORE_INDEX where there is no label.
+            ``classes.index_dtype`` of shape (height, width); ``classes.ignore_index`` where there
+            is no label.
 
         Raises:
             LabelError: if a value is no class value, or not among the classes.
         """
         values = _whole(patch, self.path)
         indices = self.index_of[values - _LOWEST]
-        indices[~patch.valid] = IGNORE_INDEX
+        indices[~patch.valid] = self.classes.ignore_index
         unknown = indices == UNKNOWN
         if unknown.any():
             raise LabelError(
@@ -60,7 +61,7 @@ class LabelValues:
                 f"classes {', '.join(map(str, self.classes.values))}; add it to the class table, "
                 "remap it, or make it the raster's nodata value."
             )
-        return indices.astype(np.uint8)
+        return indices.astype(self.classes.index_dtype)
 
 
 def label_values(scene: Scene, wanted: Classification, remap: Remap) -> LabelValues:
@@ -75,8 +76,12 @@ def label_values(scene: Scene, wanted: Classification, remap: Remap) -> LabelVal
         LabelError: if the raster holds no label, or a value that is no class value.
     """
     legend = read_legend(scene.path)
+    no_label = _no_label(wanted, legend)
     if wanted.table is None:
-        occurring = np.flatnonzero(_occurs(scene, remap)) + _LOWEST
+        occurs = _occurs(scene)
+        if no_label not in remap.values:
+            occurs[no_label - _LOWEST] = False
+        occurring = np.flatnonzero(occurs) + _LOWEST
         if not len(occurring):
             raise LabelError(
                 f"The label raster {scene.path} holds no label; check its nodata value."
@@ -87,12 +92,21 @@ def label_values(scene: Scene, wanted: Classification, remap: Remap) -> LabelVal
         numbers = sorted(n for n in expected if _LOWEST <= n <= _HIGHEST)
     sources = [_source(number, legend) for number in numbers]
     found = assign_classes(sources, wanted, remap, scene.path, legend)
-    index_of = np.full(_HIGHEST - _LOWEST + 1, found.rest, np.int16)
-    index_of[NODATA - _LOWEST] = IGNORE_INDEX
+    ignored = found.classes.ignore_index
+    index_of = np.full(_HIGHEST - _LOWEST + 1, found.rest, np.int32)
+    index_of[no_label - _LOWEST] = ignored
     index_of[np.array(numbers) - _LOWEST] = found.indices
-    if NODATA not in (*remap.values, *wanted.remap.values):
-        index_of[NODATA - _LOWEST] = IGNORE_INDEX
+    if no_label not in (*remap.values, *wanted.remap.values):
+        index_of[no_label - _LOWEST] = ignored
     return LabelValues(scene.path, found.classes, found.is_named_only, index_of)
+
+
+def _no_label(wanted: Classification, legend: Legend) -> int:
+    """The value that carries no label: 255, or 65535 where there are classes of higher values."""
+    if wanted.table is not None:
+        return wanted.table.nodata
+    is_wide = any(NODATA < value <= HIGHEST_VALUE for value in legend.names)
+    return nodata_of("uint16" if is_wide else "uint8")
 
 
 def _source(number: int, legend: Legend) -> SourceClass:
@@ -102,7 +116,7 @@ def _source(number: int, legend: Legend) -> SourceClass:
     )
 
 
-def _occurs(scene: Scene, remap: Remap) -> NDArray[np.bool_]:
+def _occurs(scene: Scene) -> NDArray[np.bool_]:
     """Which values occur, read tile by tile."""
     height, width = scene.shape
     seen = np.zeros(_HIGHEST - _LOWEST + 1, bool)
@@ -112,8 +126,6 @@ def _occurs(scene: Scene, remap: Remap) -> NDArray[np.bool_]:
             size = min(_TILE, height - row), min(_TILE, width - col)
             patch = reader.read_raw(row, col, *size)
             seen[_whole(patch, scene.path)[patch.valid] - _LOWEST] = True
-    if NODATA not in remap.values:
-        seen[NODATA - _LOWEST] = False
     return seen
 
 
@@ -126,6 +138,6 @@ def _whole(patch: RawPatch, path: str) -> NDArray[np.int64]:
     if bad.any():
         raise LabelError(
             f"{path} holds the value {values[bad][0]:g}, which is no class value; use whole "
-            f"numbers from 0 to {NODATA - 1}, and declare a nodata value for unlabelled pixels."
+            f"numbers from 0 to {HIGHEST_VALUE}, and declare a nodata value for unlabelled pixels."
         )
     return values.astype(np.int64)

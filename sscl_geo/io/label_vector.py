@@ -10,7 +10,6 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.errors import LabelError, SkippedLabelWarning
 from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.class_column import read_classes
@@ -78,7 +77,7 @@ class VectorLabels:
                 stacklevel=2,
             )
         # Features that a rule drops are kept where they may hide others.
-        if not (usable & (found.indices != IGNORE_INDEX)).any():
+        if not (usable & (found.indices != found.classes.ignore_index)).any():
             raise LabelError(
                 f"{path} has no feature with both a geometry and a class in {found.column!r}; "
                 "name another column, or fill it in."
@@ -91,7 +90,7 @@ class VectorLabels:
         self.crs = frame.crs.to_wkt()
         self.extent = shapely.box(*self._frame.total_bounds)
 
-    def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
+    def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
         """Class indices on a grid.
 
         A polygon labels the pixels whose centre it holds, a point the pixel that holds it, a line
@@ -101,20 +100,22 @@ class VectorLabels:
             geobox: the grid; any orientation and coordinate reference system.
 
         Returns:
-            uint8 of shape (height, width): class index, IGNORE_INDEX where there is no label.
+            ``classes.index_dtype`` of shape (height, width): class index, ``classes.ignore_index``
+            where there is no label.
         """
         drawing = self._in_crs(grid_wkt(geobox))
         hits = np.sort(drawing.tree.query(geobox.extent.geom))
         geometries, indices = drawing.geometries[hits], self._indices[hits]
         if self.overlap != "ignore":
             return rasterize(geometries, indices, geobox)
-        result = np.full(grid_shape(geobox), IGNORE_INDEX, np.uint8)
+        ignored = self.classes.ignore_index
+        result = np.full(grid_shape(geobox), ignored, indices.dtype)
         taken = np.zeros(result.shape, bool)
         for index in np.unique(indices):
             of_class = indices == index
             drawn = np.zeros(np.count_nonzero(of_class), np.uint8)
             own = rasterize(geometries[of_class], drawn, geobox) == 0
-            result[own] = np.where(taken[own], IGNORE_INDEX, index)
+            result[own] = np.where(taken[own], ignored, index)
             taken |= own
         return result
 

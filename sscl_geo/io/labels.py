@@ -47,8 +47,11 @@ class Labels(Protocol):
         """True if the file has a name but no value for a class, so that one was made up here."""
         ...
 
-    def on_grid(self, geobox: GeoBox) -> NDArray[np.uint8]:
-        """Class indices (height, width) on a grid; IGNORE_INDEX where there is no label."""
+    def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
+        """Class indices (height, width) on a grid; ``classes.ignore_index`` without a label.
+
+        Their type is ``classes.index_dtype``.
+        """
         ...
 
     def overlaps(self, geobox: GeoBox) -> bool:

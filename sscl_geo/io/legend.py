@@ -3,6 +3,7 @@
 import os
 import secrets
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -33,7 +34,7 @@ class Legend:
         """Class table for some values, with this legend's names and colours where it has them."""
         ordered = sorted({int(v) for v in values})
         names = {v: self.names.get(v, f"class {v}") for v in ordered}
-        repeated = {n for n in names.values() if list(names.values()).count(n) > 1}
+        repeated = {name for name, count in Counter(names.values()).items() if count > 1}
         return ClassTable(
             tuple(
                 LandCoverClass(

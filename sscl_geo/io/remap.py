@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sscl_geo.classes import NODATA
+from sscl_geo.classes import HIGHEST_VALUE, NODATA, nodata_of
 from sscl_geo.errors import LabelError
 
 REST: Final = "*"
 """Source that stands for all that are not named."""
 
 IGNORE: Final = "ignore"
-"""Target of what shall carry no label; None, 255 and nothing at all mean the same."""
+"""Target of what shall carry no label; None, 255, 65535 and nothing at all mean the same."""
+
+_NO_LABEL: Final = (NODATA, nodata_of("uint16"))
+"""Values that carry no label, in rasters of 8 and of 16 bits."""
 
 type Key = int | str
 type Target = int | str | None
@@ -26,8 +29,8 @@ class Remap:
 
     Attributes:
         rules: source -> class. A source is a value or a name in the labels, or ``"*"`` for all that
-            no other rule names; a class is a value (0 to 254), a name, or None for no label.
-            Sources without a rule keep their class.
+            no other rule names; a class is a value (0 to 65534 without 255), a name, or None for
+            no label. Sources without a rule keep their class.
 
     Raises:
         LabelError: if a source or a class is neither a whole number nor text, or out of range.
@@ -152,10 +155,10 @@ def _target(target: object) -> Target:
     if target is None or (isinstance(target, str) and not target.strip()):
         return None
     known = number_or_text(target)
-    if known is None or (isinstance(known, int) and not 0 <= known <= NODATA):
+    if known is None or (isinstance(known, int) and not 0 <= known <= _NO_LABEL[1]):
         raise LabelError(
-            f"The remap leads to the class {target!r}; give a value from 0 to {NODATA - 1}, a "
+            f"The remap leads to the class {target!r}; give a value from 0 to {HIGHEST_VALUE}, a "
             f"name, or '{IGNORE}'."
         )
-    ignored = known == NODATA or (isinstance(known, str) and known.casefold() == IGNORE)
+    ignored = known in _NO_LABEL or (isinstance(known, str) and known.casefold() == IGNORE)
     return None if ignored else known

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
+from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable
 from sscl_geo.errors import LabelError, SkippedLabelWarning
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.legend import Legend
@@ -41,8 +41,8 @@ class Assignment:
 
     Attributes:
         classes: the class table.
-        indices: class index of each source, IGNORE_INDEX for no label, UNKNOWN if the table has not
-            its class.
+        indices: class index of each source, the table's ``ignore_index`` for no label, UNKNOWN if
+            the table has not its class.
         rest: the same for sources that were not listed.
         is_named_only: True if a class has a value that was made up here.
     """
@@ -75,7 +75,7 @@ def assign_classes(
 
     Raises:
         LabelError: if the remap leads to a class that the table has not, nothing is left, or a
-            value that stays is outside 0 to 254.
+            value that stays is no class value: below 0, above 65534, or above 254 without a name.
     """
     _check_names(sources, remap, where)
     if wanted.table is not None:
@@ -93,19 +93,28 @@ def assign_classes(
         else kept.get(target, target)
         for source, target in zip(sources, targets, strict=True)
     ]
-    strange = [c for c in classes_of if isinstance(c, int) and not 0 <= c < NODATA]
-    if strange:
+    kept_values = {s.value: s.name for s, stay in zip(sources, stays, strict=True) if stay}
+    strange = next((v for v in kept_values if not _is_class_value(v, kept_values)), None)
+    if strange is not None:
         raise LabelError(
-            f"{where} holds {strange[0]}, which is no class value; use whole numbers from 0 to "
-            f"{NODATA - 1}, remap it, or mark it as nodata."
+            f"{where} holds {strange}, which is no class value; use whole numbers from 0 to "
+            f"{NODATA - 1}, give it a name in a class table, remap it, or mark it as nodata."
         )
     values, is_named_only = _number(sources, classes_of, remap)
     if not values:
         raise LabelError(f"{where} has no label left; let the remap keep at least one class.")
     table = _legend_of(sources, classes_of, values, legend or Legend()).table(values.values())
     index_of = {value: i for i, value in enumerate(table.values)}
-    indices = tuple(IGNORE_INDEX if c is None else index_of[values[c]] for c in classes_of)
+    indices = tuple(table.ignore_index if c is None else index_of[values[c]] for c in classes_of)
     return Assignment(table, indices, UNKNOWN, is_named_only)
+
+
+def _is_class_value(value: int | None, names: Mapping[int | None, str | None]) -> bool:
+    """Whether a value can be a class; high ones, which measurements also have, need a name."""
+    if value is None or 0 <= value < NODATA:
+        return True
+    is_high = max(v for v in names if v is not None) > NODATA
+    return is_high and NODATA <= value <= HIGHEST_VALUE and names[value] is not None
 
 
 _KEEP: Final = object()
@@ -127,7 +136,7 @@ def _in_table(
 ) -> Assignment:
     by_name: dict[object, int] = {name: i for i, name in enumerate(table.names)}
     by_value: dict[object, int] = {value: i for i, value in enumerate(table.values)}
-    to_index: dict[object, int] = {None: IGNORE_INDEX, **by_name, **by_value}
+    to_index: dict[object, int] = {None: table.ignore_index, **by_name, **by_value}
     strange = [target for target in remap.rules.values() if target not in to_index]
     if strange:
         raise LabelError(
@@ -172,12 +181,12 @@ def _number(
         else:
             values[name] = lowest[name]
             taken.add(lowest[name])
-    free = (n for n in range(1, NODATA) if n not in taken)
+    free = (n for n in range(1, HIGHEST_VALUE + 1) if n not in taken and n != NODATA)
     for name in sorted(made_up):
         value = next(free, None)
         if value is None:
             raise LabelError(
-                f"There are more than {NODATA - 1} classes; merge some of them by a remap."
+                f"There are more than {HIGHEST_VALUE} classes; merge some of them by a remap."
             )
         values[name] = value
     return values, bool(made_up)

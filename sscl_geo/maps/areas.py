@@ -104,11 +104,11 @@ class ClassAreas:
         self.pixels = np.zeros(values, dtype=np.int64)
         self.hectares = np.full(values, 0.0 if self._ground.is_known else np.nan)
 
-    def add(self, classes: NDArray[np.uint8]) -> None:
+    def add(self, classes: NDArray[np.unsignedinteger]) -> None:
         """Count the pixels of the next rows.
 
         Args:
-            classes: uint8 of shape (rows, width).
+            classes: uint8 or uint16 of shape (rows, width).
         """
         height, width = classes.shape
         lefts = np.arange(0, width, CELL)

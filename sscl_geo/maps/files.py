@@ -30,8 +30,9 @@ class MapProducts:
     """Paths of the files that make up a map.
 
     Attributes:
-        class_map: Cloud Optimized GeoTIFF of class values, uint8, 255 where the scene has no data.
-            Where labels do not exclude each other: a band for each class, 1 where it is likely.
+        class_map: Cloud Optimized GeoTIFF of class values: uint8, 255 where the scene has no data;
+            or uint16 and 65535 where class values go beyond 254. Where labels do not exclude each
+            other: a band for each class, 1 where it is likely.
         attributes: category names and attribute table of the map, ``<class_map>.aux.xml``; None
             where labels do not exclude each other.
         style: QGIS style of the map, ``.qml``; None where labels do not exclude each other.
@@ -171,7 +172,7 @@ def _write_class_map(
 ) -> Path:
     attributes = None
     if products.attributes is not None:
-        areas = ClassAreas(geobox)
+        areas = ClassAreas(geobox, classes.nodata + 1)
         for rows in raster.bands_of_rows():
             areas.add(rows[:, 0])
         attributes = raster.path.with_name("attributes.xml")

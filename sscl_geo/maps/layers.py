@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sscl_geo.classes import NODATA, ClassTable
+from sscl_geo.decision import Decision
 
 LayerName = Literal[
     "confidence", "entropy", "margin", "disagreement", "probabilities", "probabilities16"
@@ -19,6 +20,9 @@ LAYER_NAMES: Final[tuple[LayerName, ...]] = get_args(LayerName)
 
 PROBABILITY_STEPS: Final = 250
 """Probabilities in uint8 are counted in 250ths, so that 255 stays free for pixels without data."""
+
+
+_MOST_PROBABLE: Final = Decision()
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +38,7 @@ class Layer:
         nodata: value of pixels without data.
         unit: unit of its values, or ``""``.
         scale: what a value of 1 stands for, where it is not 1.
-        colors: red, green, blue, alpha of each value, for a raster of classes.
+        colors: red, green, blue, alpha by value, for a raster of classes.
     """
 
     name: str
@@ -67,44 +71,61 @@ class WithPeak(torch.nn.Module):
         return torch.cat([probabilities, probabilities.amax(dim=1, keepdim=True)], dim=1)
 
 
-def class_layer(classes: ClassTable) -> Layer:
-    """The value of the most probable class, the first of equals."""
-    lookup = torch.tensor(classes.values, dtype=torch.uint8)
+def class_layer(classes: ClassTable, decision: Decision = _MOST_PROBABLE) -> Layer:
+    """The class map: the value of the class that is decided for, the first of equals.
+
+    Where classes do not exclude each other it has a band for each, 1 where it is likely.
+
+    Args:
+        classes: the classes.
+        decision: how they are decided.
+    """
+    if not decision.is_exclusive:
+        return Layer("classes", classes.names, lambda v: _is_likely(v, classes, decision).byte())
+    dtype = getattr(torch, classes.dtype)
+    lookup = torch.tensor(classes.values, dtype=torch.int32).to(dtype)
 
     def compute(values: Tensor) -> Tensor:
-        index = most_probable(values[: len(classes)])
+        if decision.task == "binary":
+            index = _is_likely(values[1:2], classes, decision)[0].byte()
+        else:
+            index = most_probable(values[: len(classes)])
         if classes.values == tuple(range(len(classes))):
             return index[None]
         return lookup.to(index.device)[index.int()][None]
 
-    colors = {c.value: (*c.color, 255) for c in classes} | {NODATA: (0, 0, 0, 0)}
-    return Layer("classes", ("class",), compute, colors=tuple(colors.items()))
+    colors = tuple((c.value, (*c.color, 255)) for c in classes)
+    return Layer(
+        "classes", ("class",), compute, dtype=classes.dtype, nodata=classes.nodata, colors=colors
+    )
 
 
-def presence_layer(classes: ClassTable) -> Layer:
-    """For labels that do not exclude each other: a band for each class, 1 where it is likely."""
-
-    def compute(values: Tensor) -> Tensor:
-        return (values[: len(classes)] >= 0.5).to(torch.uint8)
-
-    return Layer("classes", classes.names, compute)
+def _is_likely(values: Tensor, classes: ClassTable, decision: Decision) -> Tensor:
+    """Where probabilities (outputs, rows, columns) reach the thresholds."""
+    thresholds = decision.thresholds_of(len(classes))
+    least = torch.tensor(thresholds, dtype=values.dtype, device=values.device)
+    return values[: len(thresholds)] >= least[:, None, None]
 
 
-def make_layer(name: LayerName, classes: ClassTable) -> Layer:
+def make_layer(name: LayerName, classes: ClassTable, decision: Decision = _MOST_PROBABLE) -> Layer:
     """One of the layers beside the class map.
 
     ========================  ======================================================================
-    ``confidence``            largest probability, in percent
+    ``confidence``            probability of the class shown, in percent
     ``entropy``               entropy of the probabilities, in percent of its largest value log K
-    ``margin``                lead of the most probable class over the next, in percent
+    ``margin``                lead of the class shown over the next, in percent
     ``disagreement``          see :func:`disagreement`, in percent
     ``probabilities``         a band for each class, uint8, in 250ths
     ``probabilities16``       a band for each class, float16
     ========================  ======================================================================
 
+    Where classes do not exclude each other the first three have a band for each: of its presence or
+    absence, whichever is shown, against the other.
+
     Args:
         name: which.
         classes: the classes.
+        decision: how they are decided.
     """
     count = len(classes)
     if name == "probabilities":
@@ -118,29 +139,45 @@ def make_layer(name: LayerName, classes: ClassTable) -> Layer:
         return Layer(
             name, classes.names, lambda v: v[:count].half(), "float16", nodata=float("nan")
         )
-    measure = {
-        "confidence": lambda values: values[:count].amax(dim=0),
-        "entropy": lambda values: entropy(values[:count]),
-        "margin": lambda values: margin(values[:count]),
-        "disagreement": disagreement,
-    }[name]
-    return Layer(name, (name,), lambda v: _uint8(measure(v)[None], 100), unit="percent")
+    if name == "disagreement":
+        return Layer(name, (name,), lambda v: _uint8(disagreement(v)[None], 100), unit="percent")
+    if decision.task == "multiclass":
+        measures: dict[str, Callable[[Tensor], Tensor]] = {
+            "confidence": lambda values: values[:count].amax(dim=0),
+            "entropy": lambda values: entropy(values[:count]),
+            "margin": lambda values: margin(values[:count]),
+        }
+        measure = measures[name]
+        return Layer(name, (name,), lambda v: _uint8(measure(v)[None], 100), unit="percent")
+
+    def compute(values: Tensor) -> Tensor:
+        likely = values[1:2] if decision.task == "binary" else values[:count]
+        if name == "entropy":
+            return _uint8(entropy(torch.stack([likely, 1 - likely])), 100)
+        shown = torch.where(_is_likely(likely, classes, decision), likely, 1 - likely)
+        return _uint8(shown if name == "confidence" else 2 * shown - 1, 100)
+
+    bands = classes.names if decision.task == "multilabel" else (name,)
+    return Layer(name, bands, compute, unit="percent")
 
 
 def most_probable(probabilities: Tensor) -> Tensor:
-    """Index of the largest value along the first dimension, the first of equals, as uint8.
+    """Index of the largest value along the first dimension, the first of equals.
 
-    On few enough pixels to stay in the processor's cache many times as fast as ``argmax``.
+    As uint8, or uint16 where there are more than 256 values. On few enough pixels to stay in the
+    processor's cache many times as fast as ``argmax``.
     """
+    dtype = "uint8" if len(probabilities) <= 256 else "uint16"
     if probabilities.device.type != "cpu":
-        return probabilities.max(dim=0).indices.to(torch.uint8)
+        return probabilities.max(dim=0).indices.to(getattr(torch, dtype))
     values = probabilities.numpy()
     best = values[0].copy()
-    index = np.zeros(best.shape, np.uint8)
+    index = np.zeros(best.shape, dtype)
+    number = index.dtype.type
     for k in range(1, len(values)):
         larger = values[k] > best
         np.maximum(best, values[k], out=best)
-        np.maximum(index, larger.view(np.uint8) * np.uint8(k), out=index)
+        np.maximum(index, larger.view(np.uint8) * number(k), out=index)
     return torch.from_numpy(index)
 
 

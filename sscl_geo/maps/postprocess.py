@@ -53,10 +53,10 @@ class PostProcessing:
         """Tidy a raster of classes; pixels without data stay as they are.
 
         The result is that of the whole raster at once, without seams. The majority filter goes by
-        rows; the sieve holds the whole class map in memory, three times one byte a pixel.
+        rows; the sieve holds the whole class map in memory, three times.
 
         Args:
-            raster: uint8 classes, complete.
+            raster: classes, uint8 or uint16, complete.
             classes: which values there are.
             geobox: the grid.
 
@@ -95,8 +95,8 @@ def _filtered(raster: RawRaster, classes: ClassTable, side: int) -> RawRaster:
 
 
 def majority(
-    values: NDArray[np.uint8], classes: tuple[int, ...], side: int, nodata: int
-) -> NDArray[np.uint8]:
+    values: NDArray[np.unsignedinteger], classes: tuple[int, ...], side: int, nodata: int
+) -> NDArray[np.unsignedinteger]:
     """The most frequent class in a square around each pixel.
 
     Of equally frequent classes that of the pixel itself wins, then the first in ``classes``. Pixels
@@ -110,7 +110,10 @@ def majority(
     """
     votes = torch.zeros(values.shape)
     best = np.full_like(values, nodata)
+    occurs = np.bincount(values.ravel(), minlength=nodata + 1) > 0
     for value in classes:
+        if not occurs[value]:
+            continue
         has = torch.from_numpy(values == value).float()[None]
         # Half a vote more makes a pixel's own class win a tie, and no more than that.
         count = avg_pool2d(has, side, 1, side // 2, divisor_override=1)[0] + has[0] / 2

@@ -15,7 +15,12 @@ from sscl_geo.geometry.grid import grid_shape
 from sscl_geo.maps.layers import Layer
 from sscl_geo.maps.products.markup import child, write_xml
 
-_GDAL_TYPES: Final = {"uint8": "Byte", "float16": "Float16", "float32": "Float32"}
+_GDAL_TYPES: Final = {
+    "uint8": "Byte",
+    "uint16": "UInt16",
+    "float16": "Float16",
+    "float32": "Float32",
+}
 
 
 class RawRaster:
@@ -173,8 +178,9 @@ class RawRaster:
 
 
 def _color_table(band: ET.Element, colors: Mapping[int, tuple[int, int, int, int]]) -> None:
+    """Write colours up to the highest value that has one: a TIFF fills up the rest itself."""
     table = child(band, "ColorTable")
-    for value in range(256):
+    for value in range(max(colors) + 1):
         red, green, blue, alpha = colors.get(value, (0, 0, 0, 255))
         child(table, "Entry", c1=red, c2=green, c3=blue, c4=alpha)
 

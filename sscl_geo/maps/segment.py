@@ -9,7 +9,9 @@ import rasterio
 import torch
 
 import sscl_geo
-from sscl_geo.errors import SceneError
+from sscl_geo.classes import ClassTable
+from sscl_geo.decision import Decision
+from sscl_geo.errors import ConfigError, SceneError
 from sscl_geo.io.area import AreaOfInterest
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.bands import match_bands
@@ -24,7 +26,6 @@ from sscl_geo.maps.layers import (
     WithPeak,
     class_layer,
     make_layer,
-    presence_layer,
 )
 from sscl_geo.maps.memory import gdal_cache, plan_memory, warm_up
 from sscl_geo.maps.partial import PartialMap, partial_folder
@@ -65,8 +66,9 @@ def segment(
     Args:
         scene: what to segment.
         predictor: the network, in evaluation mode on ``device``; see
-            :func:`~sscl_geo.models.predictor.build_predictor`. Where its attribute ``exclusive`` is
-            False its classes do not exclude each other, and the map has a band for each.
+            :func:`~sscl_geo.models.predictor.build_predictor`. Its attribute ``decision`` says how
+            classes are decided, by the most probable one if it has none; where they do not exclude
+            each other the map has a band for each.
         out: the map to write, a ``.tif``; what belongs to it is written beside it.
         tile: height and width of what the network gets at once, in pixels; a multiple of its
             stride.
@@ -100,12 +102,14 @@ def segment(
     bands = match_bands(scene, predictor.bands)
     plan = TilePlan(scene.shape, tile, margin, overlap, predictor.stride)
     interest = None if aoi is None else Interest(aoi, scene, plan)
-    exclusive = getattr(predictor, "exclusive", True)
+    decision = getattr(predictor, "decision", Decision())
+    post = post or PostProcessing()
+    if not decision.is_exclusive:
+        _refuse_of_several_labels(post, polygons)
     names = tuple(sorted(set(layers)))
-    products = MapProducts.beside(out, names, polygons=polygons, exclusive=exclusive)
+    products = MapProducts.beside(out, names, polygons=polygons, exclusive=decision.is_exclusive)
     products.refuse_overwriting(Path(scene.path))
     parameters = {"tile": tile, "margin": margin, "overlap": overlap}
-    post = post or PostProcessing()
     on_host = torch.device(device).type == "cpu"
     batch_size = batch_size or max(1, ((512 if on_host else 2048) // tile) ** 2)
     area = None if interest is None else interest.wkb.hex()
@@ -117,7 +121,7 @@ def segment(
             tell(f"{out} is finished already")
         return products
 
-    written = _layers(predictor, names, exclusive=exclusive)
+    written = _layers(predictor.classes, decision, names)
     network: TileNetwork = predictor
     channels = len(predictor.classes)
     if "disagreement" in names:
@@ -161,7 +165,7 @@ def segment(
             if not has_data(rasters[0]):
                 partial.discard()
                 raise SceneError(_no_valid_pixel(scene, interest))
-            if exclusive:
+            if decision.is_exclusive:
                 rasters[0] = post.apply(rasters[0], predictor.classes, scene.geobox)
             tags = _tags(scene, parameters, run, provenance or {})
             finish_map(rasters, products, scene.geobox, predictor.classes, tags)
@@ -169,11 +173,17 @@ def segment(
 
 
 def _layers(
-    predictor: ClassNetwork, names: Sequence[LayerName], *, exclusive: bool
+    classes: ClassTable, decision: Decision, names: Sequence[LayerName]
 ) -> tuple[Layer, ...]:
-    classes = predictor.classes
-    first = class_layer(classes) if exclusive else presence_layer(classes)
-    return first, *(make_layer(name, classes) for name in names)
+    return class_layer(classes, decision), *(make_layer(n, classes, decision) for n in names)
+
+
+def _refuse_of_several_labels(post: PostProcessing, polygons: Path | None) -> None:
+    if post != PostProcessing() or polygons is not None:
+        raise ConfigError(
+            "The model gives each pixel any number of classes, in a band each, which cannot be "
+            "tidied or drawn as polygons of one class; leave these options out."
+        )
 
 
 def _no_valid_pixel(scene: Scene, interest: Interest | None) -> str:

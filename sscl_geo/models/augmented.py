@@ -23,7 +23,7 @@ class AugmentedPredictor(nn.Module):
         super().__init__()
         self.predictor = predictor
         self.bands, self.classes = predictor.bands, predictor.classes
-        self.stride, self.exclusive = predictor.stride, predictor.exclusive
+        self.stride, self.decision = predictor.stride, predictor.decision
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Mean probabilities of a batch.

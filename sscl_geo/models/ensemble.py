@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError
 from sscl_geo.models.predictor import Predictor
 
@@ -14,13 +15,14 @@ class EnsemblePredictor(nn.Module):
     """Averages the probabilities of several predictors.
 
     Each normalises with its own statistics and gets its bands in its own order. The bands of the
-    first are those of the ensemble.
+    first are those of the ensemble. Thresholds are averaged as probabilities are: a class is shown
+    where the members are above their thresholds in the mean.
 
     Args:
-        predictors: with the same classes, and the same bands in any order.
+        predictors: with the same classes, decided in the same way, and the same bands in any order.
 
     Raises:
-        BundleError: if classes or bands differ.
+        BundleError: if classes, bands or the way to decide differ.
     """
 
     def __init__(self, predictors: Sequence[Predictor]) -> None:
@@ -28,7 +30,12 @@ class EnsemblePredictor(nn.Module):
         first = predictors[0]
         for number, other in enumerate(predictors[1:], start=2):
             mine, theirs = ([(c.value, c.name) for c in p.classes] for p in (first, other))
-            if mine != theirs or first.exclusive != other.exclusive:
+            if first.decision.task != other.decision.task:
+                raise BundleError(
+                    f"Model {number} is {other.decision.task} but the first is "
+                    f"{first.decision.task}; vote with models of one kind."
+                )
+            if mine != theirs:
                 raise BundleError(
                     f"Model {number} has other classes ({', '.join(other.classes.names)}) than the "
                     f"first ({', '.join(first.classes.names)}); vote with models of one task."
@@ -41,7 +48,8 @@ class EnsemblePredictor(nn.Module):
                     f"({', '.join(first.bands)}); vote with models of the same bands."
                 )
         self.predictors = nn.ModuleList(predictors)
-        self.bands, self.classes, self.exclusive = first.bands, first.classes, first.exclusive
+        self.bands, self.classes = first.bands, first.classes
+        self.decision = _mean_decision(predictors)
         self.stride = math.lcm(*(p.stride for p in predictors))
         self._orders = [[first.bands.index(b) for b in p.bands] for p in predictors]
 
@@ -60,3 +68,9 @@ class EnsemblePredictor(nn.Module):
             for predictor, order in zip(self.predictors, self._orders, strict=True)
         )
         return torch.stack(list(answers)).mean(dim=0)
+
+
+def _mean_decision(predictors: Sequence[Predictor]) -> Decision:
+    thresholds = [p.decision.thresholds_of(len(p.classes)) for p in predictors]
+    mean = tuple(sum(t) / len(t) for t in zip(*thresholds, strict=True))
+    return Decision(predictors[0].decision.task, mean)

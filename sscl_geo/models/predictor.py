@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from sscl_geo.bundle import Bundle
 from sscl_geo.classes import ClassTable
+from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError
 from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.transforms.normalize import Normalize
@@ -14,15 +15,14 @@ class Predictor(nn.Module):
     """Normalise, run a segmentation network, and give probabilities.
 
     Args:
-        network: maps normalised images (B, C, H, W) to logits (B, K, H, W), H and W multiples of
-            ``stride``.
+        network: maps normalised images (B, C, H, W) to logits (B, K, H, W), or (B, 1, H, W) of a
+            binary model; H and W multiples of ``stride``.
         mean: mean of each band, raw units.
         std: standard deviation of each band, raw units.
         bands: names of the bands, in order.
-        classes: what the K outputs mean.
+        classes: the K classes.
         stride: the network's largest downsampling. Other sizes work too, at the price of padding.
-        exclusive: whether a pixel has one class only: probabilities are then a softmax over the
-            classes, else a sigmoid of each.
+        decision: how classes are decided; by the most probable one if None.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Predictor(nn.Module):
         classes: ClassTable,
         stride: int,
         *,
-        exclusive: bool = True,
+        decision: Decision | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -42,11 +42,11 @@ class Predictor(nn.Module):
         self.bands = bands
         self.classes = classes
         self.stride = stride
-        self.exclusive = exclusive
+        self.decision = decision or Decision()
 
     def extra_repr(self) -> str:
         """What tells this predictor from another, beside its network and its numbers."""
-        return f"bands={self.bands}, classes={self.classes}, exclusive={self.exclusive}"
+        return f"bands={self.bands}, classes={self.classes}, decision={self.decision}"
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Class probabilities of a batch.
@@ -67,11 +67,11 @@ class Predictor(nn.Module):
         if width % self.stride or height % self.stride:
             x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
         # float32: softmax of half-precision logits loses the ranking of unlikely classes.
-        return self.network(x)[..., :height, :width].float()
+        return self.decision.of_classes(self.network(x)[..., :height, :width].float())
 
     def activate(self, scores: Tensor) -> Tensor:
         """Probabilities from logits (..., K, H, W), pixel by pixel."""
-        return scores.softmax(dim=-3) if self.exclusive else scores.sigmoid()
+        return self.decision.class_probabilities(scores)
 
 
 def build_predictor(bundle: Bundle) -> Predictor:
@@ -94,17 +94,24 @@ def build_predictor(bundle: Bundle) -> Predictor:
         raise BundleError(
             "The bundle holds an encoder, which cannot make a map; fine-tune it with labels first."
         )
-    network = build_segmenter(
-        bundle.decoder, bundle.encoder, len(bundle.bands), len(bundle.classes)
-    )
+    outputs = bundle.decision.outputs(len(bundle.classes))
+    network = build_segmenter(bundle.decoder, bundle.encoder, len(bundle.bands), outputs)
     try:
         network.load_state_dict(bundle.state_dict)
     except RuntimeError as error:
         raise BundleError(
             f"The weights of the bundle do not fit a {bundle.decoder} with encoder "
-            f"{bundle.encoder}, {len(bundle.bands)} bands and {len(bundle.classes)} classes; "
-            "fine-tune again."
+            f"{bundle.encoder}, {len(bundle.bands)} bands and {len(bundle.classes)} classes "
+            f"({bundle.decision.task}); fine-tune again."
         ) from error
     stride = int(network.encoder.output_stride)  # ty: ignore[missing-union-attribute, invalid-argument-type]
-    predictor = Predictor(network, bundle.mean, bundle.std, bundle.bands, bundle.classes, stride)
+    predictor = Predictor(
+        network,
+        bundle.mean,
+        bundle.std,
+        bundle.bands,
+        bundle.classes,
+        stride,
+        decision=bundle.decision,
+    )
     return predictor.eval().requires_grad_(requires_grad=False)

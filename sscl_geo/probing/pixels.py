@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.datasets.labelled_patches import LabelledPatches, PatchIndex
 from sscl_geo.errors import LabelError
 from sscl_geo.io.labels import Labels
@@ -89,7 +88,7 @@ class ProbePixels:
         samples = [dataset[place] for place in places]
         found: list[Tensor] = []
         for number, sample in enumerate(samples):
-            at = torch.nonzero(sample["mask"] != IGNORE_INDEX)
+            at = torch.nonzero(sample["mask"] != dataset.labels.classes.ignore_index)
             some = torch.from_numpy(rng.permutation(len(at))[:pixels])
             found.append(torch.cat([torch.full((len(some), 1), number), at[some]], dim=1))
         where = torch.cat(found)

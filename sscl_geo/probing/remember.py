@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.errors import TrainingError
 from sscl_geo.models.probe_networks import NearestNeighbours
 
@@ -34,7 +33,7 @@ def remember_cells(
     for batch in batches:
         cells = network.features(batch["image"].to(device))
         labels = _of_cells(batch["mask"].to(device), cells.shape[-1], network.classes)
-        for k in labels[labels != IGNORE_INDEX].unique().tolist():
+        for k in labels[labels >= 0].unique().tolist():
             rows = cells.movedim(1, -1)[labels == k][: most - counts[k]]
             features[k].append(rows)
             counts[k] += len(rows)
@@ -50,9 +49,9 @@ def remember_cells(
 
 
 def _of_cells(mask: Tensor, across: int, classes: int) -> Tensor:
-    """The most frequent class of each cell, IGNORE_INDEX where no pixel of it is labelled."""
+    """The most frequent class of each cell, -1 where no pixel of it is labelled."""
     cell = mask.shape[-1] // across
     pixels = mask.unflatten(2, (-1, cell)).unflatten(1, (-1, cell)).transpose(2, 3).flatten(3)
     counts = torch.stack([(pixels == k).sum(dim=-1) for k in range(classes)], dim=-1)
     most, found = counts.max(dim=-1)
-    return found.masked_fill(most == 0, IGNORE_INDEX)
+    return found.masked_fill(most == 0, -1)

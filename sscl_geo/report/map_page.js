@@ -1,6 +1,7 @@
 "use strict";
-// Shows one class map: values come as a grey picture and are coloured here, so that classes can be
-// hidden and the class under the pointer can be named. Everything is in the page; nothing is loaded.
+// Shows one class map: values come as a picture, grey or as low and high bytes, and are coloured
+// here, so that classes can be hidden and the class under the pointer can be named. Everything is
+// in the page; nothing is loaded.
 
 const map = JSON.parse(document.getElementById("map").textContent);
 const canvas = document.querySelector("canvas");
@@ -30,13 +31,14 @@ function decode(image) {
   const pixels = layer.getContext("2d", { willReadFrequently: true });
   pixels.drawImage(image, 0, 0);
   const data = pixels.getImageData(0, 0, map.width, map.height).data;
-  const found = new Uint8Array(map.width * map.height);
-  for (let i = 0; i < found.length; i++) found[i] = data[4 * i];
+  const found = new Uint16Array(map.width * map.height);
+  const high = map.bytes === 2 ? 256 : 0; // what the second channel counts
+  for (let i = 0; i < found.length; i++) found[i] = data[4 * i] + high * data[4 * i + 1];
   return found;
 }
 
 function paint() {
-  const colors = new Uint32Array(256); // clear where there is no data or the class is hidden
+  const colors = new Uint32Array(256 ** map.bytes); // clear where there is no data or the class is hidden
   const bytes = new Uint8Array(colors.buffer);
   for (const box of document.querySelectorAll("aside input[type=checkbox]")) {
     const item = map.classes[Number(box.dataset.index)];

@@ -1,7 +1,7 @@
 """A finished map as one web page that needs nothing else: no server, no network, no library.
 
 The page is a single HTML file to open, to mail, or to put on any web server. It holds the map's
-class values as a grey PNG, which a script of a few kilobytes colours; a content security policy
+class values as a PNG, which a script of a few kilobytes colours; a content security policy
 keeps it from loading or running anything that is not in it. Names are escaped.
 """
 
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from PIL import Image
 from pyproj import CRS
 from rasterio.enums import Resampling
 
-from sscl_geo.classes import NODATA
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.products.finished import FinishedMap
@@ -128,9 +128,18 @@ def _data(class_map: FinishedMap, grid: GeoBox, scene: Scene | None) -> dict[str
         "classes": [
             {"value": c.value, "name": c.name, "color": list(c.color)} for c in class_map.classes
         ],
-        "image": _uri(Image.fromarray(np.ma.filled(values, NODATA)), "PNG"),
+        "bytes": values.dtype.itemsize,
+        "image": _uri(_values_image(np.ma.filled(values, class_map.nodata)), "PNG"),
         "scene": None if scene is None else _scene_uri(scene, grid),
     }
+
+
+def _values_image(values: NDArray[np.unsignedinteger]) -> Image.Image:
+    """Class values as an image that browsers keep: grey, or low and high bytes as red and green."""
+    if values.dtype == np.uint8:
+        return Image.fromarray(values)
+    parts = values & 0xFF, values >> 8, np.zeros_like(values)
+    return Image.fromarray(np.stack(parts, axis=-1).astype(np.uint8))
 
 
 def _scene_uri(scene: Scene, grid: GeoBox) -> str:

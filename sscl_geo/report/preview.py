@@ -14,7 +14,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
-from sscl_geo.classes import NODATA, ClassTable
+from sscl_geo.classes import ClassTable
 from sscl_geo.errors import SceneError
 from sscl_geo.io.scene import Scene
 
@@ -107,7 +107,7 @@ def map_picture(path: str | os.PathLike[str], classes: ClassTable, max_side: int
         SceneError: if the file cannot be read.
     """
     pixels = _read(path, [1], max_side, Resampling.mode)[0]
-    values = np.where(np.ma.getmaskarray(pixels), NODATA, pixels.data)
+    values = np.where(np.ma.getmaskarray(pixels), classes.nodata, pixels.data)
     return class_picture(values, classes)
 
 

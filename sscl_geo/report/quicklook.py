@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.patches import Patch
 from rasterio.enums import Resampling
 
-from sscl_geo.classes import NODATA
 from sscl_geo.maps.products.finished import FinishedMap
 from sscl_geo.report.figure import LIGHT, new_figure, to_png
 from sscl_geo.report.north_up import north_up_grid, pixel_metres, read_on
@@ -41,7 +40,7 @@ def draw_quicklook(class_map: FinishedMap, max_side: int = 1200) -> bytes:
     figure.patch.set(facecolor=LIGHT.page, alpha=1)
     axes = figure.add_subplot()
     axes.set_axis_off()
-    picture = class_picture(np.ma.filled(values, NODATA), class_map.classes)
+    picture = class_picture(np.ma.filled(values, class_map.nodata), class_map.classes)
     axes.imshow(picture, interpolation="nearest", aspect=aspect)
     legend = figure.legend(
         handles=[Patch(facecolor=c.hex_color, label=c.name or f"class {c.value}") for c in present],

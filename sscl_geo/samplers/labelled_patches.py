@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.classes import nodata_of
 from sscl_geo.datasets.labelled_patches import PatchIndex
 from sscl_geo.errors import LabelError
 from sscl_geo.io.labels import Labels
@@ -79,7 +79,7 @@ def count_labels(
             for row, col in track(windows, "labels"):
                 geobox = scene.geobox[row : min(row + step, height), col : min(col + step, width)]
                 inside = np.ones(geobox.shape, bool) if region is None else region.mask(geobox)
-                indices = np.where(inside, labels.on_grid(geobox), IGNORE_INDEX)
+                indices = np.where(inside, labels.on_grid(geobox), labels.classes.ignore_index)
                 if reader is not None:
                     _drop_without_data(indices, reader, row, col)
                 first = np.array([number, row // cell, col // cell])
@@ -187,9 +187,11 @@ def covering_patches(cells: LabelCells) -> list[PatchIndex]:
     ]
 
 
-def _drop_without_data(indices: NDArray[np.uint8], reader: SceneReader, row: int, col: int) -> None:
+def _drop_without_data(
+    indices: NDArray[np.unsignedinteger], reader: SceneReader, row: int, col: int
+) -> None:
     """Take labels off pixels without data, reading no more than the box around the labels."""
-    known = indices != IGNORE_INDEX
+    known = indices != nodata_of(indices.dtype)
     if not known.any():
         return
     (top, bottom), (left, right) = (
@@ -197,14 +199,14 @@ def _drop_without_data(indices: NDArray[np.uint8], reader: SceneReader, row: int
     )
     box = indices[top:bottom, left:right]
     valid = reader.read_raw(row + int(top), col + int(left), *box.shape).valid
-    box[~valid] = IGNORE_INDEX
+    box[~valid] = nodata_of(indices.dtype)
 
 
 def _count_window(
-    indices: NDArray[np.uint8], cell: int, classes: int, first: NDArray[np.int_]
+    indices: NDArray[np.unsignedinteger], cell: int, classes: int, first: NDArray[np.int_]
 ) -> NDArray[np.int64]:
     """Rows of (scene, cell row, cell column, count of each class) of the cells with labels."""
-    row, col = np.nonzero(indices != IGNORE_INDEX)
+    row, col = np.nonzero(indices != nodata_of(indices.dtype))
     cols = -(-indices.shape[1] // cell)
     place, slot = np.unique((row // cell) * cols + col // cell, return_inverse=True)
     counts = np.bincount(slot * classes + indices[row, col], minlength=len(place) * classes)

@@ -8,7 +8,7 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.classes import nodata_of
 from sscl_geo.errors import ConfigError
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
 from sscl_geo.geometry.grid import grid_shape, grid_wkt
@@ -21,7 +21,7 @@ def spatial_blocks(
     block_size: int,
     shares: Mapping[str, float] | None = None,
     seed: int = 0,
-    labels: NDArray[np.uint8] | None = None,
+    labels: NDArray[np.unsignedinteger] | None = None,
     buffer: int = 0,
 ) -> gpd.GeoDataFrame:
     """Cut a grid into square blocks and deal them to parts.
@@ -35,7 +35,8 @@ def spatial_blocks(
         block_size: side of a block in pixels; those at the right and bottom edge may be smaller.
         shares: share of the blocks by name of the part; need not sum to 1.
         seed: seed of the draw; the same seed gives the same blocks.
-        labels: class indices (height, width) on the grid, IGNORE_INDEX where there are none.
+        labels: class indices (height, width) on the grid, the highest value of their type where
+            there are none.
         buffer: pixels that are left out between parts. They are taken from the part that stands
             earlier in ``shares``, so that of the usual three the test blocks stay whole.
 
@@ -103,9 +104,9 @@ def part_mask(blocks: gpd.GeoDataFrame, geobox: GeoBox, part: str) -> NDArray[np
 
 
 def labels_of_part(
-    labels: NDArray[np.uint8], blocks: gpd.GeoDataFrame, geobox: GeoBox, part: str
-) -> NDArray[np.uint8]:
-    """Class indices (height, width) inside one part, IGNORE_INDEX elsewhere.
+    labels: NDArray[np.unsignedinteger], blocks: gpd.GeoDataFrame, geobox: GeoBox, part: str
+) -> NDArray[np.unsignedinteger]:
+    """Class indices (height, width) inside one part, the highest value of their type elsewhere.
 
     Args:
         labels: class indices on the grid.
@@ -116,17 +117,17 @@ def labels_of_part(
     Raises:
         LabelError: if no block belongs to the part.
     """
-    return np.where(part_mask(blocks, geobox, part), labels, IGNORE_INDEX)
+    return np.where(part_mask(blocks, geobox, part), labels, nodata_of(labels.dtype))
 
 
 def _classes_held(
-    labels: NDArray[np.uint8], top: NDArray[np.int_], left: NDArray[np.int_], size: int
+    labels: NDArray[np.unsignedinteger], top: NDArray[np.int_], left: NDArray[np.int_], size: int
 ) -> NDArray[np.bool_]:
     """Which class occurs in which block, of shape (blocks, classes)."""
-    labelled = labels[labels != IGNORE_INDEX]
+    labelled = labels[labels != nodata_of(labels.dtype)]
     count = int(labelled.max()) + 1 if labelled.size else 0
     holds = np.zeros((len(top), count), bool)
     for block, (i, j) in enumerate(zip(top.tolist(), left.tolist(), strict=True)):
         found = np.unique(labels[i : i + size, j : j + size])
-        holds[block, found[found != IGNORE_INDEX]] = True
+        holds[block, found[found != nodata_of(labels.dtype)]] = True
     return holds[:, holds.any(axis=0)]

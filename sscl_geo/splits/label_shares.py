@@ -15,10 +15,13 @@ import rasterio
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from sscl_geo.classes import IGNORE_INDEX, NODATA, ClassTable
+from sscl_geo.classes import ClassTable, nodata_of
 from sscl_geo.errors import ConfigError, LabelError
 from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.atomic import atomic_path
+
+_IN_NONE = 255
+"""Level of pixels that are in no share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +29,10 @@ class LabelShares:
     """Which labels belong to which share; a smaller share lies inside every larger one.
 
     Attributes:
-        labels: uint8 of shape (height, width), class indices, IGNORE_INDEX without a label.
+        labels: uint8 or uint16 of shape (height, width), class indices, the highest value of the
+            type without a label.
         level: uint8 of the same shape, number of the smallest share that has the pixel's label;
-            IGNORE_INDEX where none has.
+            255 where none has.
         shares: the shares, ascending, each above 0 and up to 1.
         drawn: ``"patch"`` or ``"pixel"``.
         patch_size: side of a patch in pixels.
@@ -36,7 +40,7 @@ class LabelShares:
         seed: seed of the draw.
     """
 
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.unsignedinteger]
     level: NDArray[np.uint8]
     shares: tuple[float, ...]
     drawn: Literal["patch", "pixel"]
@@ -44,8 +48,8 @@ class LabelShares:
     stratified: bool
     seed: int
 
-    def take(self, share: float) -> NDArray[np.uint8]:
-        """Class indices (height, width) of a share, IGNORE_INDEX elsewhere.
+    def take(self, share: float) -> NDArray[np.unsignedinteger]:
+        """Class indices (height, width) of a share, the highest value of their type elsewhere.
 
         Raises:
             ConfigError: if the share was not drawn.
@@ -55,7 +59,8 @@ class LabelShares:
                 f"The share {share:g} was not drawn; choose one of "
                 f"{', '.join(f'{s:g}' for s in self.shares)}."
             )
-        return np.where(self.level <= self.shares.index(share), self.labels, IGNORE_INDEX)
+        is_in = self.level <= self.shares.index(share)
+        return np.where(is_in, self.labels, nodata_of(self.labels.dtype))
 
     def write(
         self, folder: str | os.PathLike[str], geobox: GeoBox, classes: ClassTable
@@ -84,15 +89,12 @@ class LabelShares:
             )
         folder = Path(folder)
         classes.to_csv(folder / "classes.csv")
-        value_of = np.full(NODATA + 1, NODATA, np.uint8)
-        value_of[: len(classes)] = [c.value for c in classes]
         paths = []
         for share in self.shares:
             name = f"labels_{100 * share:g}pct_{self.drawn}_seed{self.seed}.tif"
             with atomic_path(folder / name) as temporary:
-                _write_raster(
-                    temporary, value_of[self.take(share)], geobox, classes, self._tags(share)
-                )
+                values = classes.values_of(self.take(share))
+                _write_raster(temporary, values, geobox, classes, self._tags(share))
             paths.append(folder / name)
         return paths
 
@@ -108,7 +110,7 @@ class LabelShares:
 
 
 def draw_label_shares(
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.unsignedinteger],
     shares: Sequence[float] = (0.01, 0.05, 0.1, 1.0),
     *,
     drawn: Literal["patch", "pixel"] = "patch",
@@ -128,8 +130,8 @@ def draw_label_shares(
     either, as the classes are not known beforehand: draw at random to see what chance does.
 
     Args:
-        labels: class indices (height, width), IGNORE_INDEX where there are none; labels outside the
-            training part must be left out beforehand.
+        labels: class indices (height, width), uint8 or uint16, the highest value of the type where
+            there are none; labels outside the training part must be left out beforehand.
         shares: above 0 and up to 1, in any order.
         drawn: ``"patch"`` or ``"pixel"``.
         patch_size: side of a patch in pixels; patches are counted from the first row and column.
@@ -154,11 +156,11 @@ def draw_label_shares(
             f"Shares of {list(shares)} with patches of {patch_size} pixels cannot be drawn; give "
             "shares above 0 and up to 1, and patches of at least one pixel."
         )
-    labelled = labels != IGNORE_INDEX
+    labelled = labels != nodata_of(labels.dtype)
     if not labelled.any():
         raise LabelError("There is no label to draw a share of; give labels inside the part.")
     rng = np.random.default_rng(seed)
-    level = np.full(labels.shape, IGNORE_INDEX, np.uint8)
+    level = np.full(labels.shape, _IN_NONE, np.uint8)
     if drawn == "pixel":
         level[labelled] = _level_of_pixels(labels[labelled], ordered, stratified, rng)
     else:
@@ -180,11 +182,11 @@ def _levels(count: int, shares: Sequence[float]) -> NDArray[np.uint8]:
     """Number of the smallest share of each of ``count`` things in the order of their draw."""
     sizes = [max(1, round(share * count)) for share in shares]
     level = np.searchsorted(sizes, np.arange(count), side="right")
-    return np.where(level < len(shares), level, IGNORE_INDEX).astype(np.uint8)
+    return np.where(level < len(shares), level, _IN_NONE).astype(np.uint8)
 
 
 def _level_of_pixels(
-    classes: NDArray[np.uint8],
+    classes: NDArray[np.unsignedinteger],
     shares: Sequence[float],
     stratified: bool,
     rng: np.random.Generator,
@@ -225,7 +227,7 @@ def _balanced_order(holds: NDArray[np.bool_], rng: np.random.Generator) -> NDArr
 
 def _write_raster(
     path: Path,
-    values: NDArray[np.uint8],
+    values: NDArray[np.integer],
     geobox: GeoBox,
     classes: ClassTable,
     tags: dict[str, str],
@@ -238,8 +240,8 @@ def _write_raster(
         count=1,
         height=height,
         width=width,
-        dtype="uint8",
-        nodata=NODATA,
+        dtype=classes.dtype,
+        nodata=classes.nodata,
         crs=grid_wkt(geobox),
         transform=geobox.affine,
         compress="deflate",

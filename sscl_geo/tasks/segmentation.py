@@ -9,7 +9,7 @@ from torch import Tensor
 from torchgeo.tasks.segmentation import SemanticSegmentation
 
 from sscl_geo.bundle import load_bundle
-from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.classes import IGNORE_INDEX, nodata_of
 from sscl_geo.errors import ConfigError
 from sscl_geo.losses.segmentation import SegmentationLoss
 from sscl_geo.models.encoders import build_encoder
@@ -47,7 +47,7 @@ class Segmentation(SemanticSegmentation):
         loss: ``"ce"`` (cross-entropy), ``"focal"``, ``"dice"``, or a mix such as
             ``"ce+0.5*dice"``; see :class:`~sscl_geo.losses.segmentation.SegmentationLoss`.
         class_weights: weight of each class in cross-entropy and focal loss.
-        ignore_index: class index of pixels without a label.
+        ignore_index: class index of pixels without a label; above all classes.
         lr: greatest learning rate of AdamW.
         encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
         layer_decay: factor by which the rate falls from each stage of the encoder to the one
@@ -89,6 +89,11 @@ class Segmentation(SemanticSegmentation):
             raise ConfigError(
                 f"layer_decay is {layer_decay} and encoder_lr_factor {encoder_lr_factor}; give a "
                 "decay above 0 and up to 1, and a factor of 0 or more."
+            )
+        if 0 <= ignore_index < num_classes:
+            raise ConfigError(
+                f"The ignore_index {ignore_index} is one of the {num_classes} classes; take "
+                f"{nodata_of('uint16')} where there are more than {IGNORE_INDEX}."
             )
         self.encoder_bundle = encoder_bundle
         super().__init__(

@@ -31,6 +31,7 @@ class PatchAugmentation(nn.Module):
         radiometric: changes in place of brightness and contrast, such as those of
             :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation`; maps normalised
             images (B, C, H, W) and their valid pixels (B, H, W) to changed images.
+        ignore_index: class index of pixels without a label.
 
     Example:
         >>> import torch
@@ -55,6 +56,7 @@ class PatchAugmentation(nn.Module):
         brightness: float = 0.1,
         contrast: float = 0.1,
         radiometric: nn.Module | None = None,
+        ignore_index: int = IGNORE_INDEX,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
@@ -63,6 +65,7 @@ class PatchAugmentation(nn.Module):
         self.brightness = brightness
         self.contrast = contrast
         self.radiometric = radiometric
+        self.ignore_index = ignore_index
 
     def forward(self, batch: Batch) -> Batch:
         """Augment a batch.
@@ -80,7 +83,8 @@ class PatchAugmentation(nn.Module):
         )
         # What interpolation took the data of has no label either.
         lost = nearest(valid, new_to_old, fill=False) & ~shown
-        mask = nearest(mask, new_to_old, IGNORE_INDEX).masked_fill(lost, IGNORE_INDEX)
+        unknown = self.ignore_index
+        mask = nearest(mask, new_to_old, unknown).masked_fill(lost, unknown)
         image = self._recolor(image, shown).masked_fill(~shown[:, None], 0)
         return {**batch, "image": image, "valid": shown, "mask": mask}
 

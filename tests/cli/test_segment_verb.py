@@ -8,6 +8,7 @@ from affine import Affine
 from sscl_geo.bundle import Bundle, bundle_hash, save_bundle
 from sscl_geo.classes import ClassTable
 from sscl_geo.cli.segment import segment
+from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError, ConfigError, SceneError
 
 CLASSES = ClassTable.from_values([1, 2], {1: "water", 2: "forest"})
@@ -19,7 +20,7 @@ class Threshold(torch.nn.Module):
     bands = ("red", "nir")
     classes = CLASSES
     stride = 1
-    exclusive = True
+    decision = Decision()
 
     def forward(self, image, _valid):
         forest = (image[:, 0] > 50).float()
@@ -171,3 +172,11 @@ def test_another_resolution_is_read_at_that_of_the_model_when_asked_for(
 def test_a_gpu_that_is_not_there_is_not_asked_for(make_scene, pixels, model, tmp_path):
     with pytest.raises(ConfigError, match="--device cpu"):
         segment([make_scene(pixels)], model=[model], out=tmp_path / "map.tif", device="cuda")
+
+
+def test_products_of_one_class_a_pixel_are_refused_for_several(
+    make_scene, pixels, model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Threshold, "decision", Decision("multilabel"))
+    with pytest.raises(ConfigError, match="any number of classes"):
+        segment([make_scene(pixels)], model=[model], out=tmp_path / "m.tif", areas=True)

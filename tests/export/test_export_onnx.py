@@ -10,6 +10,7 @@ import torch
 
 from sscl_geo.bundle import Bundle
 from sscl_geo.classes import ClassTable
+from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError, ConfigError, OutputError
 from sscl_geo.export.onnx import deepness_metadata, export_onnx
 from sscl_geo.export.pt2 import MLM_FILE, export_pt2
@@ -21,9 +22,9 @@ MEAN = (900.0, 1000.0, 800.0, 2500.0)
 STD = (300.0, 250.0, 200.0, 0.0)
 
 
-def make_bundle(decoder="unet", encoder="resnet18", **changes):
+def make_bundle(decoder="unet", encoder="resnet18", outputs=3, **changes):
     torch.manual_seed(0)
-    network = build_segmenter(decoder, encoder, 4, 3)
+    network = build_segmenter(decoder, encoder, 4, outputs)
     for module in network.modules():  # statistics as after a training, not 0 and 1
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -181,3 +182,26 @@ def test_every_decoder_can_be_exported(tmp_path, tiles, decoder, encoder):
     agree(as_deepness_runs_it(session, tiles[0]), expected)
     network = torch.export.load(export_pt2(bundle, tmp_path / "m.pt2")).module()
     agree(network(*tiles).detach().numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("decision", "classes", "outputs"),
+    [(Decision("binary", (0.3,)), [0, 1], 1), (Decision("multilabel", (0.3, 0.5)), [0, 1], 2)],
+)
+def test_binary_and_multilabel_models_keep_their_sigmoid(
+    tiles, tmp_path, decision, classes, outputs
+):
+    bundle = make_bundle(
+        outputs=outputs, classes=ClassTable.from_values(classes), decision=decision
+    )
+    expected = build_predictor(bundle)(*tiles).numpy()[:, -outputs:]
+    session = onnxruntime.InferenceSession(
+        export_onnx(bundle, tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    found = as_deepness_runs_it(session, tiles[0])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    threshold = json.loads(session.get_modelmeta().custom_metadata_map["seg_thresh"])
+    assert threshold == (0.3 if decision.task == "binary" else 0)
+    program = torch.export.load(export_pt2(bundle, tmp_path / "model.pt2"))
+    found = program.module()(*tiles).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)

@@ -128,12 +128,12 @@ def test_texts_of_categories_lead_to_the_names_of_the_legend(tmp_path, fields):
     assert labels._indices.tolist() == [1, 0, 2, 1]
 
 
-def test_merged_values_become_the_lowest_and_large_codes_are_numbered(tmp_path, make_scene):
+def test_merged_values_become_the_lowest_and_large_codes_stay(tmp_path, make_scene):
     style = tmp_path / "style.qml"
     style.write_text(categorized([(["42", "41"], "forest", "0,9,0"), ("512", "sea", "0,0,9")]))
     values = np.array([[[41, 42, 512]]], np.uint16)
     labels = open_labels(make_scene(values), style)
-    assert [(c.value, c.name) for c in labels.classes] == [(41, "forest"), (1, "sea")]
+    assert [(c.value, c.name) for c in labels.classes] == [(41, "forest"), (512, "sea")]
     assert labels.on_grid(labels.scene.geobox).tolist() == [[0, 0, 1]]
 
 

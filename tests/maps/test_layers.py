@@ -91,25 +91,3 @@ def test_layers_say_what_they_are(made, convolution):
     with rasterio.open(made.layers["probabilities16"]) as target:
         assert target.dtypes == ("float16",) * 3
         assert np.isnan(target.nodata)
-
-
-def test_labels_that_do_not_exclude_each_other_get_a_band_each(
-    make_scene, make_pixels, convolution, tmp_path
-):
-    class Sigmoid(type(convolution)):
-        exclusive = False
-
-        def __call__(self, image, _valid):
-            return torch.nn.functional.conv2d(image / 100, self.kernel, padding=3).sigmoid()
-
-    pixels = make_pixels(90, 70, nodata_corner=True)
-    scene = open_scene(make_scene(pixels, nodata=0))
-    made = segment(scene, Sigmoid(), tmp_path / "m.tif", tile=128, margin=8)
-    around = np.pad(pixels.astype(np.float32), ((0, 0), (3, 3), (3, 3)), mode="reflect")
-    logits = torch.nn.functional.conv2d(torch.from_numpy(around)[None] / 100, Sigmoid().kernel)[0]
-    with rasterio.open(made.class_map) as target:
-        found, mask = target.read(), target.dataset_mask() > 0
-        assert target.descriptions == convolution.classes.names
-    np.testing.assert_array_equal(mask, (pixels != 0).all(axis=0))
-    np.testing.assert_array_equal(found[:, mask], (logits >= 0).numpy()[:, mask])
-    assert (made.style, made.attributes) == (None, None)

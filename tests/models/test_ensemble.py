@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from sscl_geo.classes import ClassTable
+from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError
 from sscl_geo.models.augmented import AugmentedPredictor
 from sscl_geo.models.ensemble import EnsemblePredictor
@@ -53,7 +54,10 @@ def test_an_ensemble_is_the_mean_of_its_members_each_with_its_own_bands(batch):
     [
         (predictor(2, classes=ClassTable.from_values([1, 2, 4])), "other classes"),
         (predictor(2, bands=("red", "swir")), "other bands"),
-        (predictor(2, exclusive=False), "other classes"),
+        (
+            predictor(2, decision=Decision("multilabel")),
+            "is multilabel but the first is multiclass",
+        ),
     ],
 )
 def test_models_of_another_task_do_not_vote(other, complaint):
@@ -63,6 +67,34 @@ def test_models_of_another_task_do_not_vote(other, complaint):
 
 def test_labels_that_do_not_exclude_each_other_have_probabilities_of_their_own(batch):
     image, valid = batch
-    many = predictor(3, exclusive=False)
+    many = predictor(3, decision=Decision("multilabel"))
     logits = many.network(many.normalize(image, valid))
     np.testing.assert_allclose(many(image, valid).detach(), logits.sigmoid().detach())
+
+
+def binary(seed, threshold):
+    torch.manual_seed(seed)
+    two, decision = ClassTable.from_values([0, 7]), Decision("binary", (threshold,))
+    network = torch.nn.Conv2d(2, 1, 3, padding=1)
+    return Predictor(
+        network, (1.0, 5.0), (2.0, 3.0), ("red", "nir"), two, 4, decision=decision
+    ).eval()
+
+
+def test_the_one_output_of_a_binary_model_is_the_probability_of_its_second_class(batch):
+    one = binary(0, 0.5)
+    likely = one.network(one.normalize(*batch)).sigmoid()
+    expected = torch.cat([1 - likely, likely], dim=1)
+    torch.testing.assert_close(one(*batch), expected)
+    torch.testing.assert_close(one.activate(one.scores(*batch)), expected)
+
+
+def test_thresholds_are_averaged_as_probabilities_are(batch):
+    members = binary(1, 0.3), binary(2, 0.6)
+    ensemble = EnsemblePredictor(members)
+    assert ensemble.decision.task == "binary"
+    assert ensemble.decision.thresholds == pytest.approx((0.45,))
+    torch.testing.assert_close(ensemble(*batch), (members[0](*batch) + members[1](*batch)) / 2)
+    assert AugmentedPredictor(ensemble).decision == ensemble.decision
+    alone = EnsemblePredictor([predictor(1), predictor(2)])
+    assert alone.decision == Decision()

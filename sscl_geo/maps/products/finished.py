@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 
-from sscl_geo.classes import NODATA, ClassTable
+from sscl_geo.classes import NODATA, ClassTable, nodata_of
 from sscl_geo.errors import SceneError
 from sscl_geo.io.legend import read_legend
 from sscl_geo.maps.areas import CELL, ClassAreas
@@ -25,7 +25,8 @@ class FinishedMap:
     """A class map on disk with all that it says about itself.
 
     Attributes:
-        path: the GeoTIFF, one uint8 band of class values, 255 where there is no data.
+        path: the GeoTIFF, one band of class values.
+        dtype: type of its pixels, ``"uint8"`` or ``"uint16"``.
         geobox: its grid.
         classes: its classes in the order of its legend.
         pixels: number of pixels of each class, int64 of shape (K,).
@@ -35,12 +36,18 @@ class FinishedMap:
     """
 
     path: Path
+    dtype: str
     geobox: GeoBox
     classes: ClassTable
     pixels: NDArray[np.int64]
     hectares: NDArray[np.float64]
     tags: Mapping[str, str]
     confidence: Path | None
+
+    @property
+    def nodata(self) -> int:
+        """Value of pixels without data: 255 of uint8, 65535 of uint16."""
+        return nodata_of(self.dtype)
 
     def areas(self) -> pd.DataFrame:
         """Table with a row a class: value, name, color, pixels, percent of the map, area_ha."""
@@ -59,23 +66,26 @@ class FinishedMap:
 def open_map(path: str | os.PathLike[str]) -> FinishedMap:
     """Read what a class map says about itself, and count its pixels, a band of rows at a time.
 
-    Any raster of one uint8 band will do; classes without a name are called ``class N``.
+    Any raster of one uint8 or uint16 band will do; classes without a name are called ``class N``,
+    but values beyond 254, which images also have, need one.
 
     Args:
         path: a map that ``segment`` wrote, with its ``.aux.xml`` beside it.
 
     Raises:
-        SceneError: if the file is missing or is no such raster, or holds no class.
+        SceneError: if the file is missing or is no such raster, or holds no class or one
+            beyond 254 without a name.
     """
     path = Path(path)
     if not path.is_file():
         raise SceneError(f"There is no map {path}; check the path.")
     try:
         with rasterio.open(path) as source:
-            if source.count != 1 or source.dtypes[0] != "uint8":
+            dtype = source.dtypes[0]
+            if source.count != 1 or dtype not in {"uint8", "uint16"}:
                 raise SceneError(
-                    f"{path} has {source.count} bands of {source.dtypes[0]}; "
-                    "give a map of one uint8 band, as 'segment' writes."
+                    f"{path} has {source.count} bands of {dtype}; "
+                    "give a map of one uint8 or uint16 band, as 'segment' writes."
                 )
             if source.crs is None:
                 raise SceneError(
@@ -92,8 +102,18 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
         ) from error
     legend = read_legend(path)
     order = read_order(path.with_name(f"{path.name}.aux.xml"))
-    found = set(np.flatnonzero(areas.pixels[:NODATA]).tolist()) | set(legend.names)
-    found.discard(nodata)
+    empty = {nodata_of(dtype), nodata}
+    is_wide = any(NODATA < value < nodata_of(dtype) for value in legend.names)
+    if not is_wide:
+        empty.add(NODATA)
+    found = set(np.flatnonzero(areas.pixels).tolist()) - empty
+    strange = next((v for v in sorted(found) if v >= NODATA and v not in legend.names), None)
+    if strange is not None:
+        raise SceneError(
+            f"{path} holds the value {strange}, which has no name; give a map of classes, with "
+            f"names of those beyond {NODATA - 1} in an attribute table or a style beside it."
+        )
+    found = (found | set(legend.names)) - empty
     if not found:
         raise SceneError(f"{path} has no pixel with a class; segment a scene that has data.")
     table = legend.table(found)
@@ -104,6 +124,7 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
     confidence = path.with_suffix(".confidence.tif")
     return FinishedMap(
         path=path,
+        dtype=dtype,
         geobox=geobox,
         classes=classes,
         pixels=areas.pixels[ordered],
@@ -114,7 +135,7 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
 
 
 def _count(source: rasterio.DatasetReader, geobox: GeoBox) -> ClassAreas:
-    areas = ClassAreas(geobox)
+    areas = ClassAreas(geobox, nodata_of(source.dtypes[0]) + 1)
     with progress_bar(f"read {Path(source.name).name}", total=source.height) as bar:
         for top in range(0, source.height, CELL):
             rows = min(CELL, source.height - top)

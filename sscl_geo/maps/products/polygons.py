@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from sscl_geo.classes import NODATA, ClassTable
+from sscl_geo.classes import ClassTable, nodata_of
 from sscl_geo.errors import OutputError
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
 from sscl_geo.io.vector_writing import FORMATS, write_frames
@@ -55,8 +55,8 @@ def write_polygons(
     ``confidence`` (mean over the region's pixels in percent; missing without a confidence raster).
 
     Args:
-        class_map: the map, one uint8 band of class values; :data:`~sscl_geo.classes.NODATA` is
-            left out.
+        class_map: the map, one uint8 or uint16 band of class values; the highest value of its type
+            and its nodata value are left out.
         path: file to write, ending in one of :data:`~sscl_geo.io.vector_writing.FORMATS`.
         classes: values and names.
         geobox: the map's grid.
@@ -84,7 +84,7 @@ def write_polygons(
 def _regions(class_map: Path, confidence: Path | None, simplify: float) -> Iterator[Regions]:
     """Trace a map strip by strip."""
     joiner = RegionJoiner(keep_vertices=simplify > 0)
-    above = np.empty(0, np.uint8)
+    above: NDArray[np.unsignedinteger] = np.empty(0, np.uint8)
     with ExitStack() as stack:
         source = stack.enter_context(rasterio.open(class_map))
         sure = None if confidence is None else stack.enter_context(rasterio.open(confidence))
@@ -98,22 +98,28 @@ def _regions(class_map: Path, confidence: Path | None, simplify: float) -> Itera
             pieces = trace_regions(values, top, percent, keep_nodata=simplify > 0)
             if simplify > 0:
                 pieces = simplify_regions(pieces, simplify, (top, bottom), above, below)
-                pieces = pieces.where(pieces.class_values != NODATA)
+                pieces = pieces.where(pieces.class_values != nodata_of(values.dtype))
             cut = Cut(top, bottom, _go_on(values[0], above), _go_on(values[-1], below))
             yield joiner.add(pieces, cut)
             above = values[-1]
             bar.advance(bottom - top)
 
 
-def _read(source: rasterio.DatasetReader, begin: int, end: int) -> NDArray[np.uint8]:
-    return source.read(1, window=((begin, end), (0, source.width)))
+def _read(source: rasterio.DatasetReader, begin: int, end: int) -> NDArray[np.unsignedinteger]:
+    """Rows of a map; without data they have the highest value of their type."""
+    rows = source.read(1, window=((begin, end), (0, source.width)))
+    if source.nodata is not None:
+        rows[rows == source.nodata] = nodata_of(rows.dtype)
+    return rows
 
 
-def _go_on(row: NDArray[np.uint8], beside: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _go_on(
+    row: NDArray[np.unsignedinteger], beside: NDArray[np.unsignedinteger]
+) -> NDArray[np.bool_]:
     """Where regions go on in the row beside, if there is one."""
     if not len(beside):
         return np.zeros(len(row), np.bool_)
-    return (row == beside) & (row != NODATA)
+    return (row == beside) & (row != nodata_of(row.dtype))
 
 
 def _chunks(found: Iterator[Regions]) -> Iterator[Regions]:

@@ -10,7 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
 
-from sscl_geo.classes import NODATA
+from sscl_geo.classes import NODATA, nodata_of
 from sscl_geo.geometry.outlines import sums_inside
 
 Polygons = NDArray[np.object_]
@@ -63,7 +63,7 @@ class Regions:
 
 
 def trace_regions(
-    values: NDArray[np.uint8],
+    values: NDArray[np.unsignedinteger],
     top: int = 0,
     percent: NDArray[np.uint8] | None = None,
     *,
@@ -74,12 +74,13 @@ def trace_regions(
     Pixels that touch at a corner only belong to different regions, so every polygon is valid.
 
     Args:
-        values: shape (rows, columns).
+        values: uint8 or uint16 of shape (rows, columns); the highest value of their type where
+            there is no data.
         top: row of the map at which they begin.
         percent: confidence of the pixels, or None.
-        keep_nodata: whether to trace :data:`~sscl_geo.classes.NODATA` as if it were a class.
+        keep_nodata: whether to trace what has no data as if it were a class.
     """
-    mask = None if keep_nodata else values != NODATA
+    mask = None if keep_nodata else values != nodata_of(values.dtype)
     xy: list[tuple[float, float]] = []
     sizes: list[int] = []
     owners: list[int] = []

@@ -13,8 +13,8 @@ def simplify_regions(
     pieces: Regions,
     tolerance: float,
     rows: tuple[int, int],
-    above: NDArray[np.uint8],
-    below: NDArray[np.uint8],
+    above: NDArray[np.unsignedinteger],
+    below: NDArray[np.unsignedinteger],
 ) -> Regions:
     """Simplify pieces of regions together (Visvalingam-Whyatt, as GEOS does for coverages).
 
@@ -37,7 +37,7 @@ def simplify_regions(
     return replace(pieces, polygons=shapely.orient_polygons(drawn[: len(pieces)]))
 
 
-def _runs(values: NDArray[np.uint8], row: int) -> Polygons:
+def _runs(values: NDArray[np.unsignedinteger], row: int) -> Polygons:
     """Rectangles of a row's pixels of one value each."""
-    begins = np.flatnonzero(np.diff(values.astype(np.int16), prepend=-1))
+    begins = np.flatnonzero(np.diff(values.astype(np.int32), prepend=-1))
     return shapely.box(begins, row, np.append(begins, len(values))[1:], row + 1)

@@ -12,7 +12,6 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS
 
 import sscl_geo
-from sscl_geo.classes import NODATA
 from sscl_geo.errors import OutputError
 from sscl_geo.io.stac_writing import STAC_VERSION, asset, href, stac_item, write_json
 from sscl_geo.maps.areas import GroundArea
@@ -165,12 +164,12 @@ def _map_asset(class_map: FinishedMap, beside: Path) -> dict[str, Any]:
     for record, pixels in zip(classes, class_map.pixels.tolist(), strict=True):
         share = round(100 * pixels / total, 4)
         record |= {"title": record["description"], "count": pixels, "percentage": share}
-    nodata = {"value": NODATA, "name": "nodata", "description": "no data", "nodata": True}
+    nodata = {"value": class_map.nodata, "name": "nodata", "description": "no data", "nodata": True}
     classes.append({**nodata, "title": "no data"})
     band = {
         "name": "class",
-        "data_type": "uint8",
-        "nodata": NODATA,
+        "data_type": class_map.dtype,
+        "nodata": class_map.nodata,
         "raster:sampling": "area",
         **_resolution(class_map.geobox),
         "classification:classes": classes,
