@@ -15,6 +15,8 @@ from sscl_geo.datasets.labelled_patches import LabelledPatches
 from sscl_geo.datasets.labels import LabelDataset
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, SceneError
+from sscl_geo.io.digest import digest
+from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.labels import LabelOptions, check_overlap
 from sscl_geo.io.region import Region
 from sscl_geo.io.statistics import band_statistics
@@ -27,6 +29,7 @@ from sscl_geo.samplers.labelled_patches import (
 from sscl_geo.splits import read_blocks
 from sscl_geo.transforms.patches import PatchAugmentation
 from sscl_geo.transforms.radiometric import Preset, radiometric_augmentation
+from sscl_geo.transforms.seeding import seed_all
 
 _PATCHES_FOR_STATISTICS = 64
 
@@ -96,8 +99,21 @@ class LabelledDataModule(BaseDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__(SceneDataset, batch_size, num_workers)
-        self.save_hyperparameters()
+        # Checkpoints hold plain values only; what these say is in the digest.
+        self.save_hyperparameters(ignore=["classes", "label_options", "within"])
+        self._classes, self._label_options, self._within = classes, label_options, within
         self._is_set_up = False
+        self._batches_done = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """How many batches the training has seen, for a checkpoint."""
+        if self.trainer is None:
+            return {"batches_done": 0}
+        return {"batches_done": self.trainer.fit_loop.epoch_loop.batch_progress.total.ready}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on where the training of a checkpoint was: the next patches are what it would draw."""
+        self._batches_done = state_dict["batches_done"]
 
     def setup(self, stage: str) -> None:
         """Open scenes and labels, count the labels, and make samplers and augmentation.
@@ -107,11 +123,10 @@ class LabelledDataModule(BaseDataModule):
         """
         if self._is_set_up:
             return
-        h = self.hparams
-        blocks = h["within"]
+        h, blocks = self.hparams, self._within
         blocks = read_blocks(blocks) if isinstance(blocks, str) else blocks
         dataset = SceneDataset(h["scenes"], h["bands"])
-        labels = LabelDataset(h["labels"], h["classes"], h["column"], options=h["label_options"])
+        labels = LabelDataset(h["labels"], self._classes, h["column"], options=self._label_options)
         self.scenes, self.bands, self.classes = dataset.scenes, dataset.bands, labels.classes
         if not any(labels.overlaps(scene.geobox) for scene in self.scenes):
             check_overlap(labels, self.scenes[0].geobox, self.scenes[0].path)
@@ -119,16 +134,16 @@ class LabelledDataModule(BaseDataModule):
         size, bands = h["patch_size"], h["bands"]
         patches = LabelledPatches(self.scenes, labels, size, region, bands)
         cells = count_labels(self.scenes, labels, max(1, size // 4), region, bands)
-        self.train_dataset = patches
+        self.train_dataset, self._counted = patches, [cells]
         self.sampler = LabelledPatchSampler(
             cells, self.scenes, size, h["length"], h["class_balanced"], h["seed"]
         )
         if blocks is not None and (blocks["part"] == "val").any():
             held = Region(blocks, "val")
             self.val_dataset = LabelledPatches(self.scenes, labels, size, held, bands)
-            self.val_patches = covering_patches(
-                count_labels(self.scenes, labels, size, held, bands)
-            )
+            val_cells = count_labels(self.scenes, labels, size, held, bands)
+            self.val_patches = covering_patches(val_cells)
+            self._counted = [cells, val_cells]
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
         statistics = (self.band_mean, self.band_std)
@@ -144,9 +159,22 @@ class LabelledDataModule(BaseDataModule):
         self.aug = PatchAugmentation(*statistics, moves=False, brightness=0, contrast=0)
         self._is_set_up = True
 
+    def digests(self) -> dict[str, str]:
+        """What would change if scenes, labels, classes or blocks did, for who goes on later."""
+        self.setup("fit")
+        arrays = [a for c in self._counted for a in (c.scene, c.row, c.col, c.counts, *c.allowed)]
+        return {
+            "labels of digest": digest([repr(self.classes)], arrays),
+            "scenes of digest": digest(map(fingerprint, self.scenes)),
+        }
+
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of random patches that hold labels."""
         self.setup("fit")
+        epochs, batches = divmod(self._batches_done, max(1, len(self.sampler) // self.batch_size))
+        self.sampler.set_epoch(epochs)
+        self.sampler.skip(batches * self.batch_size)
+        self._batches_done = 0
         return self._loader(self.train_dataset, self.sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
@@ -157,10 +185,19 @@ class LabelledDataModule(BaseDataModule):
         return self._loader(self.val_dataset, self.val_patches, drop_last=False)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Normalise a batch on the device it is on; in training also augment it."""
+        """Normalise a batch on the device it is on; in training also augment it.
+
+        For training, all generators are first seeded by (seed, rank, number of the batch), as
+        :class:`~sscl_geo.datamodules.pairs.PairDataModule` does: a training that goes on after a
+        break then draws what an unbroken one would.
+        """
         if self.trainer is None:
             return batch
-        augment = self.train_aug if self.trainer.training else self.aug
+        augment = self.aug
+        if self.trainer.training:
+            number = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            seed_all(self.hparams["seed"], self.trainer.global_rank, number)
+            augment = self.train_aug
         return augment.to(batch["image"].device)(batch)  # ty: ignore[missing-attribute]
 
     def _loader(self, dataset: Any, sampler: Any, *, drop_last: bool) -> DataLoader[Any]:

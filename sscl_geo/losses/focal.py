@@ -28,6 +28,8 @@ class FocalLoss(nn.Module):
         0.7798
     """
 
+    weight: Tensor | None
+
     def __init__(
         self, gamma: float = 2.0, ignore_index: int = 255, weight: Tensor | None = None
     ) -> None:

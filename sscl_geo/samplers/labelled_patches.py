@@ -130,6 +130,7 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         self.length = length
         self.seed = seed
         self.epoch = 0
+        self._start = 0
         counts = cells.counts[:, cells.counts.any(axis=0)].astype(np.float64)
         if class_balanced:
             counts /= counts.sum(axis=0)
@@ -139,6 +140,14 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         """Choose which epoch's windows come next; Lightning calls this."""
         self.epoch = epoch
 
+    def skip(self, windows: int) -> None:
+        """Let the next iteration, and only it, start after this many windows of its epoch.
+
+        For going on in the middle of an epoch; the length stays that of a whole one, which is what
+        Lightning counts its batches against.
+        """
+        self._start = windows
+
     def __len__(self) -> int:
         """Windows in an epoch."""
         return self.length
@@ -147,6 +156,7 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         """Draw the windows of one epoch, on the pixel grids of their scenes."""
         rng = np.random.default_rng((self.seed, self.epoch))
         self.epoch += 1
+        start, self._start = self._start, 0
         cells, cell, size = self.cells, self.cells.cell, self.patch_size
         drawn = rng.choice(len(self._chance), self.length, p=self._chance)
         shapes = self.shapes[cells.scene[drawn]]
@@ -157,7 +167,7 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         best = self._allowed_share(cells.scene[drawn], rows, cols).argmax(axis=1)
         each = np.arange(self.length)
         at = (cells.scene[drawn], rows[each, best], cols[each, best])
-        for scene, row, col in zip(*(a.tolist() for a in at), strict=True):
+        for scene, row, col in zip(*(a[start:].tolist() for a in at), strict=True):
             yield PatchIndex(scene, row, col)
 
     def _allowed_share(
