@@ -21,7 +21,7 @@ from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, LabelError, TrainingError
 from sscl_geo.io.digest import digest
-from sscl_geo.io.labels import LabelOptions, open_with
+from sscl_geo.io.labels import LabelOptions
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
@@ -29,7 +29,6 @@ from sscl_geo.models.segmenters import Decoder, load_encoder
 from sscl_geo.probing.remember import remember_cells
 from sscl_geo.resuming import find_checkpoint
 from sscl_geo.run_folder import RunFolder
-from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.tasks.segmentation import Segmentation
 from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
@@ -175,17 +174,6 @@ def finetune(
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     start = _load(encoder)
     pl.seed_everything(seed, verbose=False)
-    if val_share and within is not None:
-        raise ConfigError("Give either within or val_share: both say what is for validation.")
-    if val_share:
-        within = held_out_blocks(
-            SceneDataset(paths, bands).scenes,
-            open_with(labels, classes, column, label_options),
-            val_share,
-            block_size=patch_size,
-            buffer=patch_size // 4,
-            seed=seed,
-        )
     data = LabelledDataModule(
         [os.fspath(path) for path in paths],
         os.fspath(labels),
@@ -204,6 +192,7 @@ def finetune(
         rotation=rotation,
         strength=strength,
         preset=preset,
+        val_share=val_share,
         num_workers=num_workers,
         seed=seed,
     )
@@ -283,11 +272,13 @@ def _facts(
     """What decides the result beside the options of task and data, before the first step."""
     weights = task.model.state_dict()
     return {
-        **data.digests(),
-        "first weights of digest": digest(weights, (w.cpu() for w in weights.values())),
         "steps": steps,
         "select": best.select,
         "patience in validation": best.patience,  # TorchGeo's task has another patience
+        # Before what they change.
+        **{name: data.hparams[name] for name in ("seed", "val_share")},
+        **data.digests(),
+        "first weights of digest": digest(weights, (w.cpu() for w in weights.values())),
     }
 
 

@@ -175,8 +175,8 @@ def test_what_else_lies_in_the_folder_stays(files, tmp_path) -> None:
         ({"steps": 20}, "steps 12, not 20"),
         ({"select": "loss"}, "select miou, not loss"),
         ({"patience": 2}, "patience in validation None, not 2"),
-        ({"val_share": 0.5}, "labels of digest"),
-        ({"seed": 1}, "of digest"),
+        ({"val_share": 0.5}, r"val_share 0\.3, not 0\.5"),
+        ({"seed": 1}, "seed 0, not 1"),
     ],
 )
 def test_other_options_are_refused_by_name(files, kept, other, message) -> None:

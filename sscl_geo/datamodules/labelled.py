@@ -20,6 +20,7 @@ from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.labels import LabelOptions, check_overlap
 from sscl_geo.io.region import Region
 from sscl_geo.io.statistics import band_statistics
+from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.samplers.labelled_patches import (
     LabelCells,
     LabelledPatchSampler,
@@ -53,6 +54,9 @@ class LabelledDataModule(BaseDataModule):
         within: blocks (see :func:`sscl_geo.splits.spatial_blocks`), or a file of them. Training
             then sees nothing, image or label, outside the blocks of the part ``train``, and
             validation nothing outside ``val``. Everything is for training if None.
+        val_share: share of the labelled ground to hold out for validation where ``within`` is not
+            given, see :func:`~sscl_geo.samplers.held_out.held_out_blocks`: blocks of the size of a
+            patch, a quarter of a patch away from training ground.
         encoder_bundle: bundle to take the statistics of the bands from.
         mean: mean of each band, in raw units; measured if None.
         std: standard deviation of each band, in raw units; measured if None.
@@ -95,6 +99,7 @@ class LabelledDataModule(BaseDataModule):
         contrast: float = 0.1,
         strength: float = 0.0,
         preset: Preset = "optical",
+        val_share: float = 0.0,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
@@ -119,6 +124,7 @@ class LabelledDataModule(BaseDataModule):
         """Open scenes and labels, count the labels, and make samplers and augmentation.
 
         Raises:
+            ConfigError: if both blocks and a share are given.
             SSCLGeoError: as scenes, labels, blocks and bundle do.
         """
         if self._is_set_up:
@@ -130,8 +136,22 @@ class LabelledDataModule(BaseDataModule):
         self.scenes, self.bands, self.classes = dataset.scenes, dataset.bands, labels.classes
         if not any(labels.overlaps(scene.geobox) for scene in self.scenes):
             check_overlap(labels, self.scenes[0].geobox, self.scenes[0].path)
-        region = None if blocks is None else Region(blocks, "train")
         size, bands = h["patch_size"], h["bands"]
+        if h["val_share"]:
+            if blocks is not None:
+                raise ConfigError(
+                    "Give either within or val_share: both say what is for validation."
+                )
+            blocks = held_out_blocks(
+                self.scenes,
+                labels,
+                h["val_share"],
+                block_size=size,
+                buffer=size // 4,
+                seed=h["seed"],
+                bands=bands,
+            )
+        region = None if blocks is None else Region(blocks, "train")
         patches = LabelledPatches(self.scenes, labels, size, region, bands)
         cells = count_labels(self.scenes, labels, max(1, size // 4), region, bands)
         self.train_dataset, self._counted = patches, [cells]

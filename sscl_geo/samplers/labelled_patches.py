@@ -13,8 +13,9 @@ from sscl_geo.errors import LabelError
 from sscl_geo.io.labels import Labels
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
-from sscl_geo.io.validity import marks_invalid
+from sscl_geo.io.validity import bands_that_mark, marks_invalid
 from sscl_geo.progress import track
 
 _WINDOW = 1024
@@ -55,7 +56,8 @@ def count_labels(
     """Count labels in cells, window by window.
 
     Labels where a scene has no data do not count, as no network can learn from them. Images are
-    read around the labels only, and not at all where a scene cannot say that it has no data.
+    read around the labels only, and not at all where a scene cannot say that it has no data. Blocks
+    that cannot be decoded have none.
 
     Args:
         scenes: scenes on whose grids to count.
@@ -66,6 +68,9 @@ def count_labels(
 
     Raises:
         LabelError: if there is no labelled pixel with data.
+
+    Warns:
+        SkippedPlaceWarning: if a block of a scene cannot be decoded.
     """
     classes, step = len(labels.classes), cell * max(1, _WINDOW // cell)
     found: list[NDArray[np.int64]] = []
@@ -75,7 +80,8 @@ def count_labels(
         share = np.zeros((-(-height // cell), -(-width // cell)))
         windows = [(r, c) for r in range(0, height, step) for c in range(0, width, step)]
         if labels.overlaps(scene.geobox):
-            reader = SceneReader(scene, bands) if marks_invalid(scene) else None
+            marking = bands_that_mark(scene, bands)
+            reader = SceneReader(scene, marking) if marks_invalid(scene) else None
             for row, col in track(windows, "labels"):
                 geobox = scene.geobox[row : min(row + step, height), col : min(col + step, width)]
                 inside = np.ones(geobox.shape, bool) if region is None else region.mask(geobox)
@@ -206,7 +212,7 @@ def _drop_without_data(indices: NDArray[np.uint8], reader: SceneReader, row: int
         np.flatnonzero(known.any(axis=axis))[[0, -1]] + (0, 1) for axis in (1, 0)
     )
     box = indices[top:bottom, left:right]
-    valid = reader.read_raw(row + int(top), col + int(left), *box.shape).valid
+    valid = read_sound(reader, row + int(top), col + int(left), *box.shape).valid
     box[~valid] = IGNORE_INDEX
 
 
