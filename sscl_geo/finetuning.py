@@ -5,6 +5,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import lightning.pytorch as pl
@@ -14,17 +15,20 @@ import torch
 import sscl_geo
 from sscl_geo.bundle import Bundle, load_bundle, save_bundle
 from sscl_geo.callbacks.best_weights import BestWeights, Select
+from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, LabelError, TrainingError
-from sscl_geo.io.labels import LabelOptions, open_with
+from sscl_geo.io.digest import digest
+from sscl_geo.io.labels import LabelOptions
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
 from sscl_geo.models.segmenters import Decoder, load_encoder
 from sscl_geo.probing.remember import remember_cells
-from sscl_geo.samplers.held_out import held_out_blocks
+from sscl_geo.resuming import find_checkpoint
+from sscl_geo.run_folder import RunFolder
 from sscl_geo.tasks.segmentation import Segmentation
 from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
@@ -90,6 +94,11 @@ def finetune(
     accelerator: str = "auto",
     seed: int = 0,
     license: str = "",  # noqa: A002 - its name in bundles and in STAC
+    run: StrPath | None = None,
+    resume: bool = True,
+    checkpoint_steps: int | None = None,
+    checkpoint_minutes: float = 2.0,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> FinetuneResult:
     """Train a segmentation network on the labelled pixels of scenes.
 
@@ -140,12 +149,18 @@ def finetune(
         accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
         seed: seed of weights, draws and augmentation; on a CPU the same seed gives the same result.
         license: what others may do with the model, an SPDX identifier such as ``CC-BY-4.0``.
+        run: folder for a checkpoint, which is removed once ``out`` is written; none if None.
+        resume: go on from the checkpoint in ``run`` if a break left one; otherwise it is removed.
+        checkpoint_steps: optimiser steps between checkpoints; by time alone if None.
+        checkpoint_minutes: minutes between checkpoints.
+        callbacks: further callbacks.
 
     Returns:
         the segmenter as a bundle, and the history of training.
 
     Raises:
-        TrainingError: if the batch is too small, there are no steps, or the loss is not finite.
+        TrainingError: if the batch is too small, there are no steps, the loss is not finite, or the
+            checkpoint in ``run`` belongs to another training.
         ConfigError: if the patch size does not fit the network, an option is out of range, or no
             validation part can be held out.
         LabelError: if the labels have fewer than two classes.
@@ -159,17 +174,6 @@ def finetune(
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     start = _load(encoder)
     pl.seed_everything(seed, verbose=False)
-    if val_share:
-        if within is not None:
-            raise ConfigError("Give either within or val_share: both say what is for validation.")
-        within = held_out_blocks(
-            SceneDataset(paths, bands).scenes,
-            open_with(labels, classes, column, label_options),
-            val_share,
-            block_size=patch_size,
-            buffer=patch_size // 4,
-            seed=seed,
-        )
     data = LabelledDataModule(
         [os.fspath(path) for path in paths],
         os.fspath(labels),
@@ -188,6 +192,7 @@ def finetune(
         rotation=rotation,
         strength=strength,
         preset=preset,
+        val_share=val_share,
         num_workers=num_workers,
         seed=seed,
     )
@@ -219,10 +224,13 @@ def finetune(
     if start is not None:
         load_encoder(task.model, start, len(data.bands))
     best = BestWeights(select, patience)
+    folder = None if run is None else RunFolder(Path(run))
     if isinstance(task.model, NearestNeighbours):
         remember_cells(task.model, map(data.aug, data.train_dataloader()))
         history = pd.DataFrame({"step": [], "loss": []})
     else:
+        facts = {} if folder is None else _facts(task, data, steps, best)
+        watchers = [best, *callbacks, *_keep(folder, checkpoint_steps, checkpoint_minutes, facts)]
         history = fit(
             task,
             data,
@@ -230,7 +238,11 @@ def finetune(
             "finetune",
             options=TrainerOptions(accelerator=accelerator, precision="32-true"),
             unit="patches",
-            callbacks=[best],
+            callbacks=watchers,
+            # Which process reads a patch changes neither it nor its place in the order.
+            checkpoint=find_checkpoint(
+                folder, task, data, resume=resume, facts=facts, harmless={"num_workers"}
+            ),
         )
     told = {
         "encoder": "random" if start is None and not imagenet else "ImageNet",
@@ -246,13 +258,42 @@ def finetune(
         told |= {f"encoder_{name}": text for name, text in start.provenance.items()}
     bundle = replace(_to_bundle(task, data, patch_size, told), license=license)
     if out is not None:
-        save_bundle(bundle, out)
+        _write(bundle, out, folder)
     return FinetuneResult(
         bundle,
         history[["step", "loss"]],
         pd.DataFrame(best.rows),
         tuple(data.class_counts.tolist()),
     )
+
+
+def _facts(
+    task: Segmentation, data: LabelledDataModule, steps: int, best: BestWeights
+) -> dict[str, Any]:
+    """What decides the result beside the options of task and data, before the first step."""
+    weights = task.model.state_dict()
+    return {
+        "steps": steps,
+        "select": best.select,
+        "patience in validation": best.patience,  # TorchGeo's task has another patience
+        # Before what they change.
+        **{name: data.hparams[name] for name in ("seed", "val_share")},
+        **data.digests(),
+        "first weights of digest": digest(weights, (w.cpu() for w in weights.values())),
+    }
+
+
+def _keep(
+    folder: RunFolder | None, steps: int | None, minutes: float, facts: dict[str, Any]
+) -> list[pl.Callback]:
+    return [] if folder is None else [Checkpoints(folder.checkpoints, steps, minutes, facts)]
+
+
+def _write(bundle: Bundle, out: StrPath, folder: RunFolder | None) -> None:
+    """Write the bundle; only then is its checkpoint of no more use."""
+    save_bundle(bundle, out)
+    if folder is not None:
+        folder.forget()
 
 
 def _load(encoder: Bundle | StrPath | None) -> Bundle | None:

@@ -26,8 +26,8 @@ from sscl_geo.io.statistics import BandStatistics
 from sscl_geo.loggers import LoggerName, open_loggers
 from sscl_geo.losses.info_nce import queue_size_for
 from sscl_geo.progress import is_main_rank
-from sscl_geo.resuming import check_same_run
-from sscl_geo.run_folder import RunFolder, read_checkpoint
+from sscl_geo.resuming import find_checkpoint
+from sscl_geo.run_folder import RunFolder
 from sscl_geo.tasks.methods import build_task, method_options
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.sscl import SSCCL
@@ -165,7 +165,7 @@ def pretrain(
             "choose bands by name."
         )
     folder = None if run is None else RunFolder(Path(run))
-    checkpoint = None if folder is None else _start(folder, task, data, resume=resume)
+    checkpoint = find_checkpoint(folder, task, data, resume=resume)
     if folder is not None and is_main_rank():
         with atomic_path(ensure_folder(folder.root) / folder.statistics.name) as temporary:
             _statistics(data).to_frame().to_csv(temporary, index=False)
@@ -203,18 +203,6 @@ def _as_given(
         return scenes
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else scenes
     return [os.fspath(path) for path in paths]
-
-
-def _start(folder: RunFolder, task: PairTask, data: PairDataModule, *, resume: bool) -> Path | None:
-    """Make the folder of a run ready, and return the checkpoint to go on from."""
-    if is_main_rank():
-        folder.remove_leftovers()
-        if not resume:
-            folder.last.unlink(missing_ok=True)
-    if not resume or not folder.last.is_file():
-        return None
-    check_same_run(read_checkpoint(folder.last), folder.last, task, data)
-    return folder.last
 
 
 def _method(task: PairTask) -> str:

@@ -1,4 +1,4 @@
-"""The folder of a pretraining run: what lies in it and under which names."""
+"""The folder of a training: what lies in it and under which names."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,12 @@ import torch
 
 from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.errors import TrainingError
+from sscl_geo.progress import is_main_rank
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a pretraining run.
+    """The folder of a training; one of fine-tuning has but a checkpoint, and only until its end.
 
     Attributes:
         root: the folder.
@@ -78,10 +79,28 @@ class RunFolder:
         """
         return None if not self.last.is_file() else int(read_checkpoint(self.last)["global_step"])
 
-    def remove_leftovers(self) -> None:
-        """Remove what a run that was killed while writing has left."""
-        for partial in self.checkpoints.glob(".*.partial.ckpt"):
-            partial.unlink(missing_ok=True)
+    def prepare(self, *, resume: bool) -> Path | None:
+        """Remove what a run that was killed while writing has left, and find where to go on.
+
+        Args:
+            resume: False removes the last checkpoint too.
+
+        Returns:
+            the last checkpoint; None if there is none.
+        """
+        if is_main_rank():
+            for partial in self.checkpoints.glob(".*.partial.ckpt"):
+                partial.unlink(missing_ok=True)
+            if not resume:
+                self.last.unlink(missing_ok=True)
+        return self.last if resume and self.last.is_file() else None
+
+    def forget(self) -> None:
+        """Remove the last checkpoint, and the folders if nothing else is in them."""
+        self.last.unlink(missing_ok=True)
+        for folder in (self.checkpoints, self.root):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -94,6 +113,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except (RuntimeError, EOFError, ValueError, OSError, UnpicklingError) as error:
         raise TrainingError(
-            f"Cannot read the checkpoint {path}, which is damaged or not one of pretraining; "
+            f"Cannot read the checkpoint {path}, which is damaged or not one of a training; "
             "remove it, or start anew with --no-resume."
         ) from error

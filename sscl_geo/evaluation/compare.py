@@ -104,7 +104,7 @@ def _opener(
     if isinstance(labels, str | os.PathLike):
         folder = Path(labels)
         if folder.is_dir():
-            return lambda path: open_with(folder / Path(path).name, classes, options=options)
+            return lambda path: open_with(folder / Path(path).name, classes, column, options)
         labels = open_with(labels, classes, column, options)
     opened = labels
     return lambda _: opened

@@ -135,7 +135,10 @@ def write_reference_points(points: gpd.GeoDataFrame, path: str | os.PathLike[str
 
 
 def estimate_areas(
-    evaluation: Evaluation, map_path: str | os.PathLike[str], points: str | os.PathLike[str]
+    evaluation: Evaluation,
+    map_path: str | os.PathLike[str],
+    points: str | os.PathLike[str],
+    layers: Sequence[str] = (),
 ) -> AreaEstimates:
     """Estimate accuracy and areas of a whole map from labelled reference points.
 
@@ -145,6 +148,7 @@ def estimate_areas(
         map_path: the map that the points were drawn from.
         points: file of the points. One that :func:`write_reference_points` wrote is checked to be
             of this map; others are trusted to be drawn at random inside each of its classes.
+        layers: layers of the file that the points are in; its first if none is named.
 
     Returns:
         estimates in hectares; in pixels where the grid has no place on the globe.
@@ -158,7 +162,8 @@ def estimate_areas(
         >>> estimate_areas(result, "map.tif", "points.gpkg").per_class()  # doctest: +SKIP
     """
     finished = open_map(map_path)
-    _check_points(points, finished)
+    for layer in layers or (None,):
+        _check_points(points, layer, finished)
     by_value = {c.value: c for c in (*finished.classes, *evaluation.classes)}
     classes = ClassTable(tuple(by_value[v] for v in sorted(by_value)))
     index_of = {c.value: i for i, c in enumerate(classes)}
@@ -198,8 +203,8 @@ def _strata(finished: FinishedMap) -> str:
     return ",".join(f"{c.value}:{n}" for c, n in sorted(counts, key=lambda p: p[0].value) if n)
 
 
-def _check_points(path: str | os.PathLike[str], finished: FinishedMap) -> None:
-    info = pyogrio.read_info(path)
+def _check_points(path: str | os.PathLike[str], layer: str | None, finished: FinishedMap) -> None:
+    info = pyogrio.read_info(path, layer=layer)
     if "Point" not in str(info["geometry_type"]):
         raise LabelError(
             f"{path} holds no points; estimates need points drawn at random, as "

@@ -129,6 +129,7 @@ def open_labels(
     Raises:
         LabelError: if the file is missing or unreadable, has no coordinate reference system, no
             usable class, or a class outside ``classes``.
+        ConfigError: if ``column``, ``layer`` or ``overlap`` is given for a raster.
 
     Example:
         >>> from sscl_geo.io.labels import open_labels
@@ -155,6 +156,12 @@ def open_with(
         return VectorLabels(
             path, wanted, column, options.layers, remap, options.overlap, options.crs
         )
+    given = {"column": column, "layer": options.layers, "overlap": options.overlap != "last"}
+    for name, value in given.items():
+        if value:
+            raise ConfigError(
+                f"The labels {path} are a raster, and {name} is for vector files; leave it out."
+            )
     from sscl_geo.io.label_raster import RasterLabels
 
     return RasterLabels(path, wanted, remap, options.resampling, options.crs)

@@ -1,5 +1,6 @@
 """How much of any window of a scene has data, without reading it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -64,6 +65,21 @@ def marks_invalid(scene: Scene) -> bool:
         or np.dtype(scene.dtype).kind == "f"
         or any(value is not None for value in scene.nodata)
     )
+
+
+def bands_that_mark(scene: Scene, bands: Sequence[str] | None = None) -> Sequence[str] | None:
+    """Names of the bands to read, of some, to know where there is data in all of them.
+
+    Args:
+        scene: any scene.
+        bands: names of the bands that must have data; all if None.
+
+    Returns:
+        one of them where a mask, alpha or cloud mask speaks for all; else all, None meaning those
+        of the scene.
+    """
+    each = np.dtype(scene.dtype).kind == "f" or any(value is not None for value in scene.nodata)
+    return bands if each else (bands or scene.bands)[:1]
 
 
 def validity_table(reader: SceneReader) -> ValidityTable | None:

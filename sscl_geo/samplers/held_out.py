@@ -26,6 +26,7 @@ def held_out_blocks(
     block_size: int,
     buffer: int,
     seed: int = 0,
+    bands: Sequence[str] | None = None,
 ) -> gpd.GeoDataFrame:
     """Hold out blocks of labelled ground for validation.
 
@@ -40,6 +41,7 @@ def held_out_blocks(
         block_size: side of a block in pixels.
         buffer: pixels around the blocks that are for neither.
         seed: seed of the draw.
+        bands: names of the bands that must have data where a label counts; all if None.
 
     Returns:
         polygons with a column ``part`` (``train``, ``between``, ``val``), where a later one has the
@@ -51,7 +53,7 @@ def held_out_blocks(
     """
     if not 0 < share < 1:
         raise ConfigError(f"val_share is {share}; give a share above 0 and below 1.")
-    cells = count_labels(scenes, labels, block_size)
+    cells = count_labels(scenes, labels, block_size, bands=bands)
     dealt = deal(cells.counts > 0, np.array([1 - share, share]), np.random.default_rng(seed))
     if not dealt.any():
         raise ConfigError(

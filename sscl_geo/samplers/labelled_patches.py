@@ -13,8 +13,9 @@ from sscl_geo.errors import LabelError
 from sscl_geo.io.labels import Labels
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
+from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
-from sscl_geo.io.validity import marks_invalid
+from sscl_geo.io.validity import bands_that_mark, marks_invalid
 from sscl_geo.progress import track
 
 _WINDOW = 1024
@@ -55,7 +56,8 @@ def count_labels(
     """Count labels in cells, window by window.
 
     Labels where a scene has no data do not count, as no network can learn from them. Images are
-    read around the labels only, and not at all where a scene cannot say that it has no data.
+    read around the labels only, and not at all where a scene cannot say that it has no data. Blocks
+    that cannot be decoded have none.
 
     Args:
         scenes: scenes on whose grids to count.
@@ -66,6 +68,9 @@ def count_labels(
 
     Raises:
         LabelError: if there is no labelled pixel with data.
+
+    Warns:
+        SkippedPlaceWarning: if a block of a scene cannot be decoded.
     """
     classes, step = len(labels.classes), cell * max(1, _WINDOW // cell)
     found: list[NDArray[np.int64]] = []
@@ -75,7 +80,8 @@ def count_labels(
         share = np.zeros((-(-height // cell), -(-width // cell)))
         windows = [(r, c) for r in range(0, height, step) for c in range(0, width, step)]
         if labels.overlaps(scene.geobox):
-            reader = SceneReader(scene, bands) if marks_invalid(scene) else None
+            marking = bands_that_mark(scene, bands)
+            reader = SceneReader(scene, marking) if marks_invalid(scene) else None
             for row, col in track(windows, "labels"):
                 geobox = scene.geobox[row : min(row + step, height), col : min(col + step, width)]
                 inside = np.ones(geobox.shape, bool) if region is None else region.mask(geobox)
@@ -130,6 +136,7 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         self.length = length
         self.seed = seed
         self.epoch = 0
+        self._start = 0
         counts = cells.counts[:, cells.counts.any(axis=0)].astype(np.float64)
         if class_balanced:
             counts /= counts.sum(axis=0)
@@ -139,6 +146,14 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         """Choose which epoch's windows come next; Lightning calls this."""
         self.epoch = epoch
 
+    def skip(self, windows: int) -> None:
+        """Let the next iteration, and only it, start after this many windows of its epoch.
+
+        For going on in the middle of an epoch; the length stays that of a whole one, which is what
+        Lightning counts its batches against.
+        """
+        self._start = windows
+
     def __len__(self) -> int:
         """Windows in an epoch."""
         return self.length
@@ -147,6 +162,7 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         """Draw the windows of one epoch, on the pixel grids of their scenes."""
         rng = np.random.default_rng((self.seed, self.epoch))
         self.epoch += 1
+        start, self._start = self._start, 0
         cells, cell, size = self.cells, self.cells.cell, self.patch_size
         drawn = rng.choice(len(self._chance), self.length, p=self._chance)
         shapes = self.shapes[cells.scene[drawn]]
@@ -157,7 +173,7 @@ class LabelledPatchSampler(Sampler[PatchIndex]):
         best = self._allowed_share(cells.scene[drawn], rows, cols).argmax(axis=1)
         each = np.arange(self.length)
         at = (cells.scene[drawn], rows[each, best], cols[each, best])
-        for scene, row, col in zip(*(a.tolist() for a in at), strict=True):
+        for scene, row, col in zip(*(a[start:].tolist() for a in at), strict=True):
             yield PatchIndex(scene, row, col)
 
     def _allowed_share(
@@ -198,7 +214,7 @@ def _drop_without_data(
         np.flatnonzero(known.any(axis=axis))[[0, -1]] + (0, 1) for axis in (1, 0)
     )
     box = indices[top:bottom, left:right]
-    valid = reader.read_raw(row + int(top), col + int(left), *box.shape).valid
+    valid = read_sound(reader, row + int(top), col + int(left), *box.shape).valid
     box[~valid] = nodata_of(indices.dtype)
 
 

@@ -11,7 +11,7 @@ from sscl_geo.bundle import load_bundle
 from sscl_geo.cli.evaluate import evaluate
 from sscl_geo.cli.finetune import finetune
 from sscl_geo.cli.points import points
-from sscl_geo.errors import ConfigError
+from sscl_geo.errors import ConfigError, LabelError
 
 
 @pytest.fixture
@@ -107,6 +107,21 @@ def test_points_are_drawn_and_their_labels_give_areas(files, tmp_path, capsys):
     evaluate([path], labelled, sampled=True, out=tmp_path / "metrics.csv")
     assert "Overall accuracy 100.0 ± 0.0 %" in capsys.readouterr().out
     assert (tmp_path / "metrics_areas.csv").exists()
+
+
+def test_points_are_looked_for_in_their_layer(files, tmp_path, capsys):
+    _, labels, path = files
+    drawn = gpd.read_file(points(path, out=tmp_path / "points.gpkg", count=60, least=10))
+    with rasterio.open(labels) as source:
+        places = zip(drawn.geometry.x, drawn.geometry.y, strict=True)
+        drawn["class"] = [int(v[0]) for v in source.sample(places)]
+    file = tmp_path / "project.gpkg"
+    drawn.set_geometry(drawn.buffer(10)).to_file(file, layer="fields")
+    drawn.to_file(file, layer="points")
+    evaluate([path], file, layer=["points"], sampled=True)
+    assert "Overall accuracy 100.0 ± 0.0 %" in capsys.readouterr().out
+    with pytest.raises(LabelError, match="holds no points"):
+        evaluate([path], file, layer=["fields"], sampled=True)
 
 
 def test_estimates_are_of_one_whole_map(files):

@@ -33,3 +33,9 @@ def test_a_missing_class_table_is_told():
 def test_without_files_the_sample_scene_is_fetched(monkeypatch):
     monkeypatch.setattr(sample, "north_carolina", lambda: "the sample")
     assert choose_sample() == "the sample"
+
+
+def test_classes_come_from_any_file_of_a_class_table(tmp_path):
+    (tmp_path / "classes.yaml").write_text("1: water\n2: forest\n")
+    chosen = choose_sample(Path("s.tif"), Path("l.gpkg"), classes=tmp_path / "classes.yaml")
+    assert chosen.classes.names == ("water", "forest")

@@ -6,7 +6,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from sscl_geo.classes import IGNORE_INDEX, ClassTable
-from sscl_geo.errors import LabelError
+from sscl_geo.errors import ConfigError, LabelError
 from sscl_geo.io.labels import check_overlap, open_labels
 from sscl_geo.io.scene import open_scene
 
@@ -187,3 +187,12 @@ def test_a_crs_can_be_given_where_the_file_names_none(make_scene, monkeypatch, t
 def test_an_unknown_crs_is_refused(make_scene):
     with pytest.raises(LabelError, match="'nonsense' is no coordinate reference system"):
         open_labels(make_scene(random_classes()), crs="nonsense")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("column", "class"), ("layer", "fields"), ("overlap", "ignore")]
+)
+def test_options_of_vector_files_are_refused(make_scene, name, value):
+    path = make_scene(random_classes(), nodata=255)
+    with pytest.raises(ConfigError, match=f"are a raster, and {name} is for vector files"):
+        open_labels(path, **{name: value})

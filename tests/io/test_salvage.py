@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import rasterio
 
+from sscl_geo.datasets.labelled_patches import LabelledPatches, PatchIndex
 from sscl_geo.errors import SkippedPlaceWarning
 from sscl_geo.io.decoded_cache import DecodedCache
+from sscl_geo.io.labels import open_labels
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.statistics import band_statistics
 from sscl_geo.io.validity import validity_table
+from sscl_geo.samplers.labelled_patches import count_labels
 
 NOISE = np.random.default_rng(0).integers(1, 60000, (2, 150, 170)).astype(np.uint16)
 DAMAGED = np.zeros((150, 170), bool)
@@ -70,3 +73,18 @@ def test_a_decoded_copy_has_the_rest(damaged: SceneReader, tmp_path) -> None:
     with pytest.warns(SkippedPlaceWarning):
         patch = DecodedCache(tmp_path / "cache").open(damaged)
     assert np.array_equal(patch.valid, ~DAMAGED)
+
+
+def test_labels_on_a_damaged_block_are_left_out(damaged: SceneReader, make_scene) -> None:
+    truth = np.ones((1, *DAMAGED.shape), np.uint8)
+    truth[:, :, 80:] = 2
+    labels = open_labels(make_scene(truth, name="labels.tif"))
+    with pytest.warns(SkippedPlaceWarning, match="Skipped 1 block"):
+        cells = count_labels([damaged.scene], labels, 8)
+    expected = [np.count_nonzero(~DAMAGED & (truth[0] == value)) for value in (1, 2)]
+    assert cells.counts.sum(axis=0).tolist() == expected
+    with pytest.warns(SkippedPlaceWarning, match="Skipped 1 block"):
+        patch = LabelledPatches([damaged.scene], labels, 96)[PatchIndex(0, 20, 30)]
+    assert np.array_equal(patch["valid"], ~DAMAGED[20:116, 30:126])
+    assert np.array_equal(patch["mask"] == 255, ~patch["valid"])
+    assert not patch["image"][:, ~patch["valid"]].any()

@@ -6,7 +6,7 @@ import pytest
 from sscl_geo.io import validity
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import open_scene
-from sscl_geo.io.validity import validity_table
+from sscl_geo.io.validity import bands_that_mark, validity_table
 
 
 def windows(rng: np.random.Generator, count: int, shape: tuple[int, int]) -> np.ndarray:
@@ -66,3 +66,15 @@ def test_a_scene_without_missing_data_needs_no_table(make_scene) -> None:
         validity_table(SceneReader(open_scene(make_scene(np.ones((1, 9, 9), np.uint8), nodata=0))))
         is None
     )
+
+
+def test_one_band_is_enough_where_a_mask_speaks_for_all(make_scene):
+    values = np.ones((3, 8, 8), np.uint8)
+    names = ("red", "green", "blue")
+    assert bands_that_mark(open_scene(make_scene(values, descriptions=names))) == ("red",)
+    masked = open_scene(make_scene(values, descriptions=names))
+    assert bands_that_mark(masked, ["blue", "red"]) == ["blue"]
+    with_nodata = open_scene(make_scene(values, nodata=0, descriptions=names))
+    assert bands_that_mark(with_nodata) is None
+    floats = open_scene(make_scene(values.astype(np.float32), descriptions=names))
+    assert bands_that_mark(floats, ["blue", "red"]) == ["blue", "red"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.errors import ConfigError
+from sscl_geo.errors import ConfigError, LabelError
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.region import Region
 from sscl_geo.io.scene import open_scene
@@ -63,3 +63,15 @@ def test_an_impossible_share_is_refused(made, share):
     scene, labels, _ = made
     with pytest.raises(ConfigError, match="val_share"):
         held_out_blocks([scene], labels, share, block_size=20, buffer=0)
+
+
+def test_classes_are_counted_where_the_bands_asked_for_have_data(make_scene, made):
+    _, labels, _ = made
+    pixels = np.ones((2, 150, 210), np.uint8)
+    pixels[1] = 0
+    scene = open_scene(make_scene(pixels, nodata=0, descriptions=("red", "nir")))
+    options = {"block_size": 20, "buffer": 0}
+    with pytest.raises(LabelError, match="no labelled pixel with data"):
+        held_out_blocks([scene], labels, 0.3, **options)
+    blocks = held_out_blocks([scene], labels, 0.3, bands=["red"], **options)
+    assert Region(blocks, "val").mask(scene.geobox).any()
