@@ -125,8 +125,9 @@ def pretrain(
         the encoder as a bundle, and the history of training.
 
     Raises:
-        TrainingError: if the batch is too small, there are no steps, the loss is not finite, or the
-            checkpoint in ``run`` belongs to another training.
+        TrainingError: if the batch is too small, there are no steps, the loss is not finite, the
+            checkpoint in ``run`` belongs to another training, or torchrun or Slurm started another
+            number of processes.
         BandError: if the task takes another number of bands than the scenes have.
         SSCLGeoError: whatever is wrong with the scenes.
     """
@@ -136,6 +137,7 @@ def pretrain(
             "at least 1 step and 2 pairs, since batch normalisation needs several samples."
         )
     options = trainer_options or TrainerOptions(accelerator=accelerator)
+    options.check_launcher()
     pl.seed_everything(seed, verbose=False)
     data = PairDataModule(
         _as_given(scenes),

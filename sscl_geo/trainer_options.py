@@ -1,5 +1,6 @@
 """How a training runs: devices, precision and the like, apart from what it learns."""
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,15 @@ from sscl_geo.errors import TrainingError
 from sscl_geo.native_precision import computes_bfloat16
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+
+_LAUNCHERS = {
+    "torchrun": ("TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+    "Slurm": ("SLURM_NTASKS", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"),
+}
+"""What tells that a launcher is at work, its processes, and those of them on each node."""
+
+_BY_HAND = ("bash", "interactive")
+"""Names of Slurm's jobs in which Lightning starts its processes itself."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,8 @@ class TrainerOptions:
             device computes it natively (GPUs since 2020, CPUs with AVX512-BF16, AMX or Arm's BF16),
             else ``32-true``.
         accumulate: batches whose gradients are added up for one optimiser step.
-        sync_bn: let batch normalisation see the batches of all GPUs together.
+        sync_bn: let batch normalisation see the batches of all GPUs together; on CPUs each process
+            normalises for itself, since PyTorch has it for GPUs only.
         compile: compile the encoders with ``torch.compile``.
 
     Raises:
@@ -71,6 +82,29 @@ class TrainerOptions:
     def world_size(self) -> int:
         """Processes of the whole run."""
         return self.devices * self.nodes
+
+    def check_launcher(self) -> None:
+        """Compare with the processes that torchrun or Slurm started, if they did.
+
+        Raises:
+            TrainingError: if they are not as many as these options say.
+        """
+        for launcher, names in _LAUNCHERS.items():
+            mark, all_, on_node = (os.environ.get(name) for name in names)
+            if mark is None or all_ is None or os.environ.get("SLURM_JOB_NAME") in _BY_HAND:
+                continue
+            if on_node is None and int(all_) > 1:
+                raise TrainingError(
+                    f"{launcher} started {all_} processes without saying how many on each node; "
+                    f"give it --ntasks-per-node in place of --ntasks."
+                )
+            devices = int(on_node or all_)
+            if int(all_) != self.world_size or devices != self.devices:
+                raise TrainingError(
+                    f"{launcher} started {all_} processes, {devices} on each node, but training on "
+                    f"{self.devices} devices of {self.nodes} nodes was asked for; give --devices "
+                    f"{devices} --nodes {int(all_) // devices}, or start other numbers."
+                )
 
     def for_lightning(self) -> dict[str, Any]:
         """These options as arguments of Lightning's ``Trainer``."""

@@ -93,6 +93,8 @@ def quiet_lightning() -> Generator[None]:
             warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
             warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
             warnings.filterwarnings("ignore", message=".*across ranks is zero.*")
+            # Of kernels of one pixel, whose strides mean the same in either order.
+            warnings.filterwarnings("ignore", message=".*Grad strides do not match.*")
             warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
             # PairDataModule resumes within an epoch, its sampler rather than its loader.
             warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")

@@ -31,6 +31,57 @@ def test_compiling_takes_both_encoders_and_leaves_the_names() -> None:
     assert list(task.state_dict()) == names
 
 
+def torchrun(processes: str, on_node: str) -> dict[str, str]:
+    return {
+        "TORCHELASTIC_RUN_ID": "x",
+        "WORLD_SIZE": processes,
+        "LOCAL_WORLD_SIZE": on_node,
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        (torchrun("2", "2"), "torchrun started 2 processes.* give --devices 2 --nodes 1,"),
+        (torchrun("8", "4"), "torchrun started 8 processes.* give --devices 4 --nodes 2,"),
+        (
+            {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "2"},
+            "Slurm started 4 processes.* give --devices 2 --nodes 2,",
+        ),
+        ({"SLURM_NTASKS": "4"}, "give it --ntasks-per-node in place of --ntasks"),
+    ],
+)
+def test_other_numbers_than_the_launcher_started_are_refused(
+    environment: dict[str, str], says: str, monkeypatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match=says):
+        TrainerOptions("cpu").check_launcher()
+
+
+@pytest.mark.parametrize(
+    ("environment", "options"),
+    [
+        ({}, TrainerOptions("cpu", devices=2)),
+        (torchrun("8", "4"), TrainerOptions("cpu", devices=4, nodes=2)),
+        ({"SLURM_NTASKS": "1"}, TrainerOptions("cpu")),
+        (
+            {"SLURM_NTASKS": "8", "SLURM_NTASKS_PER_NODE": "4"},
+            TrainerOptions("cpu", devices=4, nodes=2),
+        ),
+        # A shell that Slurm gave: Lightning starts the processes.
+        ({"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "bash"}, TrainerOptions("cpu", devices=2)),
+    ],
+)
+def test_what_the_launcher_started_is_taken(
+    environment: dict[str, str], options: TrainerOptions, monkeypatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    options.check_launcher()
+
+
 @pytest.mark.parametrize("option", ["devices", "nodes", "accumulate"])
 def test_less_than_one_is_refused(option: str) -> None:
     with pytest.raises(TrainingError, match="at least 1"):

@@ -101,7 +101,8 @@ def pretrain(
         precision: auto is bf16-mixed where the device computes it natively (GPUs since 2020, some
             CPUs), else 32-true; 16-mixed suits older GPUs.
         compile: compile the encoder with PyTorch; pays after some hundred steps.
-        sync_bn: let batch normalisation see the batches of all GPUs together.
+        sync_bn: let batch normalisation see the batches of all GPUs together; on CPUs each process
+            normalises for itself.
         accelerator: auto, cpu, gpu or mps.
         devices: processes on each node, one a device.
         nodes: machines.
