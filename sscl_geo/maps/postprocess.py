@@ -1,12 +1,17 @@
 """Tidying a finished class map: majority filter, sieve, minimum mapping unit."""
 
 import math
-from dataclasses import dataclass
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
+import rasterio
 import torch
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from rasterio import Band
 from rasterio.features import sieve
 from torch.nn.functional import avg_pool2d
 
@@ -53,7 +58,7 @@ class PostProcessing:
         """Tidy a raster of classes; pixels without data stay as they are.
 
         The result is that of the whole raster at once, without seams. The majority filter goes by
-        rows; the sieve holds the whole class map in memory, three times.
+        rows; the sieve holds 40 to 80 bytes for each region that it finds.
 
         Args:
             raster: classes, uint8 or uint16, complete.
@@ -66,7 +71,7 @@ class PostProcessing:
         if self.majority > 1:
             raster = _filtered(raster, classes, self.majority)
         smallest = max(self.sieve, self._pixels(geobox))
-        return _sieved(raster, smallest) if smallest > 1 else raster
+        return _sieved(raster, smallest, geobox) if smallest > 1 else raster
 
     def _pixels(self, geobox: GeoBox) -> int:
         """Pixels of the smallest area, at the middle of the grid."""
@@ -123,16 +128,46 @@ def majority(
     return best
 
 
-def _sieved(raster: RawRaster, smallest: int) -> RawRaster:
-    """Merge small regions until none is left that has a neighbour."""
-    classes = raster.read(0, raster.height)[:, 0]
-    has_data = classes != int(raster.layer.nodata)
-    for _ in range(_PASSES):
-        merged = sieve(classes, smallest, mask=has_data)
-        if np.array_equal(merged, classes):
-            break
-        classes = merged
-    result = RawRaster(raster.path.with_name("sieve.raw"), raster.layer, raster.shape)
-    result.write(0, 0, classes[None])
-    result.close()
-    return result
+def _sieved(raster: RawRaster, smallest: int, geobox: GeoBox) -> RawRaster:
+    """Merge small regions until none is left that has a neighbour.
+
+    GDAL works row by row on what it is given. Given files that are mapped into memory, it leaves it
+    to the system how much of them is held.
+    """
+    smallest = min(smallest, raster.height * raster.width)  # GDAL takes no more
+    dtype = np.dtype(raster.layer.dtype)
+    with _has_data(raster, geobox) as has_data:
+        for number in range(_PASSES):
+            merged = RawRaster(
+                raster.path.with_name(f"sieve{number % 2}.raw"), raster.layer, raster.shape
+            )
+            # A copy has its place on the disk: a full one is an error here, and a crash below.
+            shutil.copyfile(raster.path, merged.path)
+            pixels = np.memmap(merged.path, dtype, "r+", shape=merged.shape)
+            before = np.memmap(raster.path, dtype, "r", shape=raster.shape)
+            sieve(before, smallest, out=pixels, mask=has_data)
+            pixels.flush()
+            changed = _differ(raster, merged)
+            raster = merged
+            if not changed:
+                break
+    return raster
+
+
+def _differ(one: RawRaster, other: RawRaster) -> bool:
+    pairs = zip(one.bands_of_rows(), other.bands_of_rows(), strict=True)
+    return any((a != b).any() for a, b in pairs)
+
+
+@contextmanager
+def _has_data(raster: RawRaster, geobox: GeoBox) -> Generator[Band]:
+    """A raster of 1 where there is data: masks are taken as files or copied into memory."""
+    layer = replace(raster.layer, dtype="uint8")
+    mask = RawRaster(raster.path.with_name("mask.raw"), layer, raster.shape)
+    row = 0
+    for rows in raster.bands_of_rows():
+        mask.write(row, 0, (rows != raster.layer.nodata).astype(np.uint8).transpose(1, 0, 2))
+        row += len(rows)
+    mask.close()
+    with rasterio.open(mask.describe(mask.path.with_suffix(".vrt"), geobox, {})) as source:
+        yield rasterio.band(source, 1)

@@ -75,6 +75,16 @@ def test_one_pass_of_the_sieve_is_gdals(raster, values, monkeypatch):
     np.testing.assert_array_equal(sieved, sieve(values, 9, mask=values != 255))
 
 
+def test_a_sieve_larger_than_the_map_leaves_it_alone(raster, values):
+    sieved = PostProcessing(sieve=10**9).apply(raster, CLASSES, GRID).read(0, 600)[:, 0]
+    np.testing.assert_array_equal(sieved, values)
+
+
+def test_what_was_computed_is_not_changed(raster, values):
+    PostProcessing(sieve=60).apply(raster, CLASSES, GRID)
+    np.testing.assert_array_equal(raster.read(0, 600)[:, 0], values)
+
+
 def test_the_smallest_area_is_in_hectares_of_ground(raster):
     in_pixels = PostProcessing(sieve=9).apply(raster, CLASSES, GRID).read(0, 600)
     in_hectares = PostProcessing(minimum_area=8.9).apply(raster, CLASSES, GRID).read(0, 600)
