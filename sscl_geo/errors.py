@@ -18,6 +18,10 @@ class BandError(SSCLGeoError):
     """A scene lacks the bands that were asked for or that a bundle was trained on."""
 
 
+class UnitsError(SSCLGeoError):
+    """A scene's numbers stand for something else than those that a bundle was trained on."""
+
+
 class CRSMismatchError(SSCLGeoError):
     """Two grids that must share a coordinate reference system do not."""
 
@@ -56,6 +60,10 @@ class SkippedSceneWarning(SSCLGeoWarning):
 
 class SkippedPlaceWarning(SSCLGeoWarning):
     """A place in a scene could not be read and was left out, with the reason."""
+
+
+class MixedUnitsWarning(SSCLGeoWarning):
+    """Scenes that are trained on together differ in pixel type, scale or offset."""
 
 
 class WastedDecodingWarning(SSCLGeoWarning):

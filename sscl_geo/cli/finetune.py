@@ -42,6 +42,7 @@ def finetune(
     accelerator: str = "auto",
     seed: int = 0,
     license: str = "",  # noqa: A002 - it is the option's name on the command line
+    any_units: bool = False,
 ) -> Path:
     """Train a segmentation model on few labels.
 
@@ -91,6 +92,8 @@ def finetune(
         seed: seed of weights, draws and augmentation.
         license: what others may do with the model, an SPDX identifier such as CC-BY-4.0; kept in
             the bundle.
+        any_units: take the numbers of scenes as they are, where pixel type, scale and offset do not
+            tell how they compare with those that the encoder was pretrained on.
 
     Returns:
         path of the bundle.
@@ -134,6 +137,7 @@ def finetune(
         accelerator=accelerator,
         seed=seed,
         license=license,
+        any_units=any_units,
     )
     curves = out.with_suffix(".history.csv")
     with atomic_path(curves) as temporary:

@@ -18,6 +18,7 @@ from sscl_geo.errors import ConfigError, SceneError
 from sscl_geo.io.labels import LabelOptions, check_overlap
 from sscl_geo.io.region import Region
 from sscl_geo.io.statistics import band_statistics
+from sscl_geo.io.units import BandUnits
 from sscl_geo.samplers.labelled_patches import (
     LabelCells,
     LabelledPatchSampler,
@@ -183,7 +184,9 @@ class LabelledDataModule(BaseDataModule):
             mean, std = tuple(h["mean"]), tuple(h["std"])
         elif h["encoder_bundle"] is not None:
             bundle = load_bundle(h["encoder_bundle"], kind="encoder")
-            bundle.check_bands(self.bands, self.scenes[0].path)
+            scene = self.scenes[0]
+            bundle.check_bands(self.bands, scene.path)
+            bundle = bundle.in_units(BandUnits.of(scene, self.bands), scene.path)
             mean, std = bundle.mean, bundle.std
         elif patches.region is None:
             found = band_statistics(self.scenes, h["bands"], seed=h["seed"])
