@@ -60,8 +60,8 @@ def remote_env(path: str) -> AbstractContextManager[object]:
     For a local file they are those of :func:`side_car_env`. For one on a server side-car files
     (``.msk``, ``.ovr``, ``.aux.xml``) are not looked for, since each costs requests; failed
     requests are repeated, and dead connections given up. Options that are set in the environment or
-    by :class:`rasterio.Env` stay as they are; credentials are GDAL's and rasterio's own matter (``AWS_...`` variables,
-    ``AWS_NO_SIGN_REQUEST=YES`` for public buckets).
+    by :class:`rasterio.Env` stay as they are; credentials are GDAL's and rasterio's own matter
+    (``AWS_...`` variables, ``AWS_NO_SIGN_REQUEST=YES`` for public buckets).
 
     Args:
         path: file name, URL or any name that GDAL opens.
