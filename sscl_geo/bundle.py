@@ -10,7 +10,7 @@ sentence.
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from sscl_geo.classes import ClassTable, LandCoverClass
 from sscl_geo.decision import Decision
 from sscl_geo.errors import BandError, BundleError, ConfigError, LabelError
 from sscl_geo.io.atomic import atomic_path
+from sscl_geo.io.units import BandUnits
 from sscl_geo.mlm import mlm_properties
 
 HEADER = "sscl_geo"
@@ -69,6 +70,8 @@ class Bundle:
             empty if nothing is said.
         state_dict: weights by name, all finite.
         decision: how classes are decided from the outputs.
+        units: units of the scenes that it was trained on, in which ``mean`` and ``std`` are; None
+            if not known, so that any scene is taken as it is.
 
     Raises:
         ConfigError: if the decision does not fit the number of classes.
@@ -88,6 +91,7 @@ class Bundle:
     license: str = ""
     state_dict: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
     decision: Decision = field(default_factory=Decision)
+    units: BandUnits | None = None
 
     def __post_init__(self) -> None:
         if self.classes is not None:
@@ -104,6 +108,21 @@ class Bundle:
     def decoder_weights(self) -> dict[str, torch.Tensor]:
         """Weights of the decoder alone, by its own names; none where it was not trained."""
         return _under("decoder.", self.state_dict)
+
+    def in_units(self, units: BandUnits, path: str) -> "Bundle":
+        """The bundle for scenes in other units: the same but for ``mean``, ``std`` and ``units``.
+
+        Args:
+            units: those of the scene's bands, in the order of ``bands``.
+            path: the scene, for messages.
+
+        Raises:
+            UnitsError: if it is not told how the units compare.
+        """
+        if self.units is None:
+            return self
+        mean, std = self.units.statistics_in(units, self.mean, self.std, path)
+        return replace(self, mean=mean, std=std, units=units)
 
     def check_bands(self, bands: tuple[str, ...], path: str) -> None:
         """Refuse a scene whose number of bands differs from the bundle's.
@@ -146,6 +165,8 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str]) -> Path:
         "provenance": bundle.provenance,
         "license": bundle.license,
     }
+    if bundle.units is not None:
+        header["units"] = asdict(bundle.units)
     if bundle.decision != Decision():
         decision = bundle.decision
         header["decision"] = {"task": decision.task, "thresholds": decision.thresholds}
@@ -224,9 +245,13 @@ def _from_header(header: dict[str, Any], state_dict: dict[str, torch.Tensor]) ->
         license=checked.text(header.get("license", "")),
         state_dict=state_dict,
         decision=Decision() if found == FORMAT else _decision(checked.record(header["decision"])),
+        units=None if header.get("units") is None else _units(checked.record(header["units"])),
     )
     if not len(bundle.bands) == len(bundle.mean) == len(bundle.std):
         raise ValueError("bands, mean and std differ in number")
+    units = bundle.units
+    if units is not None and not len(bundle.bands) == len(units.scale) == len(units.offset):
+        raise ValueError("bands, scale and offset differ in number")
     if (bundle.kind == "segmenter") != (bundle.classes is not None and bundle.decoder is not None):
         raise ValueError("a segmenter needs classes and a decoder, an encoder has none")
     for name, tensor in state_dict.items():
@@ -242,6 +267,14 @@ def _class_table(records: list[object]) -> ClassTable:
 def _class(item: dict[str, Any]) -> LandCoverClass:
     return LandCoverClass(
         checked.whole(item["value"]), checked.text(item["name"]), checked.color(item["color"])
+    )
+
+
+def _units(item: dict[str, Any]) -> BandUnits:
+    return BandUnits(
+        checked.number_type(item["dtype"]),
+        checked.numbers(item["scale"]),
+        checked.numbers(item["offset"]),
     )
 
 

@@ -11,6 +11,9 @@ import reprlib
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_NUMBER_TYPES = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {
+    f"float{bits}" for bits in (16, 32, 64)
+}
 _MOST_BANDS = 4096
 _LARGEST_PATCH = 65_536
 
@@ -57,6 +60,13 @@ def name(value: object) -> str:
     """
     if not _NAME.fullmatch(text(value)) or ".." in text(value):
         raise ValueError(f"{reprlib.repr(value)} is not the name of an architecture")
+    return text(value)
+
+
+def number_type(value: object) -> str:
+    """Numpy's name of a pixel type."""
+    if text(value) not in _NUMBER_TYPES:
+        raise ValueError(f"{reprlib.repr(value)} is not a pixel type")
     return text(value)
 
 

@@ -18,6 +18,10 @@ class BandError(SSCLGeoError):
     """A scene lacks the bands that were asked for or that a bundle was trained on."""
 
 
+class UnitsError(SSCLGeoError):
+    """A scene's numbers stand for something else than those that a bundle was trained on."""
+
+
 class CRSMismatchError(SSCLGeoError):
     """Two grids that must share a coordinate reference system do not."""
 
@@ -60,6 +64,10 @@ class SkippedPlaceWarning(SSCLGeoWarning):
 
 class ConstantBandWarning(SSCLGeoWarning):
     """A band has one value everywhere, so that nothing can be learned from it."""
+
+
+class MixedUnitsWarning(SSCLGeoWarning):
+    """Scenes that are trained on together differ in pixel type, scale or offset."""
 
 
 class WastedDecodingWarning(SSCLGeoWarning):

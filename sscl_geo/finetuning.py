@@ -19,9 +19,10 @@ from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import ConfigError, LabelError, TrainingError
+from sscl_geo.errors import ConfigError, LabelError, TrainingError, UnitsError
 from sscl_geo.io.digest import digest
 from sscl_geo.io.labels import LabelOptions
+from sscl_geo.io.units import BandUnits, common_units, differing_scene
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
@@ -94,6 +95,7 @@ def finetune(
     accelerator: str = "auto",
     seed: int = 0,
     license: str = "",  # noqa: A002 - its name in bundles and in STAC
+    any_units: bool = False,
     run: StrPath | None = None,
     resume: bool = True,
     checkpoint_steps: int | None = None,
@@ -149,6 +151,8 @@ def finetune(
         accelerator: Lightning's name of the device kind: ``auto``, ``cpu``, ``gpu``, ``mps``.
         seed: seed of weights, draws and augmentation; on a CPU the same seed gives the same result.
         license: what others may do with the model, an SPDX identifier such as ``CC-BY-4.0``.
+        any_units: take the numbers of scenes as they are, where it is not told how they compare
+            with those that the encoder was pretrained on.
         run: folder for a checkpoint, which is removed once ``out`` is written; none if None.
         resume: go on from the checkpoint in ``run`` if a break left one; otherwise it is removed.
         checkpoint_steps: optimiser steps between checkpoints; by time alone if None.
@@ -164,6 +168,7 @@ def finetune(
         ConfigError: if the patch size does not fit the network, an option is out of range, or no
             validation part can be held out.
         LabelError: if the labels have fewer than two classes.
+        UnitsError: if it is not told how the units of scenes and encoder compare.
         SSCLGeoError: whatever is wrong with scenes, labels, blocks or encoder.
     """
     if batch_size < 2 or steps < 1:
@@ -173,6 +178,8 @@ def finetune(
         )
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     start = _load(encoder)
+    chosen = _choose_bands(paths, bands, start)
+    start = _in_units_of(start, paths, chosen, any_units=any_units)
     pl.seed_everything(seed, verbose=False)
     data = LabelledDataModule(
         [os.fspath(path) for path in paths],
@@ -183,7 +190,7 @@ def finetune(
         within=os.fspath(within) if isinstance(within, str | os.PathLike) else within,
         mean=None if start is None else start.mean,
         std=None if start is None else start.std,
-        bands=_choose_bands(paths, bands, start),
+        bands=chosen,
         patch_size=patch_size,
         batch_size=batch_size,
         length=batch_size * -(-steps // _VALIDATIONS),
@@ -315,6 +322,26 @@ def _choose_bands(
     return chosen
 
 
+def _in_units_of(
+    encoder: Bundle | None,
+    paths: Sequence[StrPath],
+    bands: Sequence[str] | None,
+    *,
+    any_units: bool,
+) -> Bundle | None:
+    """The encoder with its statistics in the units of scenes, which must share them."""
+    if encoder is None or encoder.units is None or any_units:
+        return encoder
+    scenes = SceneDataset(paths, bands).scenes
+    other = differing_scene(scenes, bands)
+    if other is not None:
+        raise UnitsError(
+            f"{other.path} is in other units than {scenes[0].path}, so the encoder's statistics "
+            "cannot be right for both; fine-tune on scenes of one pixel type, scale and offset."
+        )
+    return encoder.in_units(BandUnits.of(scenes[0], bands), scenes[0].path)
+
+
 def _to_bundle(
     task: Segmentation, data: LabelledDataModule, patch_size: int, provenance: dict[str, str]
 ) -> Bundle:
@@ -337,4 +364,5 @@ def _to_bundle(
             **provenance,
         },
         state_dict=task.model.state_dict(),
+        units=common_units(data.scenes, data.bands),
     )

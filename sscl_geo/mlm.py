@@ -52,6 +52,7 @@ def mlm_properties(bundle: "Bundle") -> dict[str, Any]:
         ('sscl-geo unet resnet18', ['semantic-segmentation'])
     """
     tasks = [] if bundle.classes is None else ["semantic-segmentation"]
+    stored = {} if bundle.units is None else {"data_type": bundle.units.dtype}
     parts = [part for part in (bundle.decoder, bundle.encoder) if part is not None]
     properties: dict[str, Any] = {
         "mlm:name": " ".join(["sscl-geo", *parts]).replace("+", "plus"),
@@ -68,7 +69,7 @@ def mlm_properties(bundle: "Bundle") -> dict[str, Any]:
         "mlm:output": [_output(bundle, tasks)],
         "mlm:hyperparameters": _hyperparameters(bundle),
         "bands": [
-            {"name": name, "statistics": {"mean": mean, "stddev": std}}
+            {"name": name, **stored, "statistics": {"mean": mean, "stddev": std}}
             for name, mean, std in zip(bundle.bands, bundle.mean, bundle.std, strict=True)
         ],
     }

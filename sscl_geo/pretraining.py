@@ -23,6 +23,7 @@ from sscl_geo.errors import BandError, TrainingError
 from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
+from sscl_geo.io.units import common_units
 from sscl_geo.loggers import LoggerName, open_loggers
 from sscl_geo.losses.info_nce import queue_size_for
 from sscl_geo.progress import is_main_rank
@@ -258,4 +259,5 @@ def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str])
         state_dict={
             name.removeprefix("encoder."): value for name, value in task.segmenter_state().items()
         },
+        units=common_units(scenes, statistics.bands),
     )

@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import rasterio
 import torch
 
 from sscl_geo.bundle import Bundle, load_bundle
-from sscl_geo.errors import BandError, ConfigError, LabelError, TrainingError
+from sscl_geo.errors import BandError, ConfigError, LabelError, TrainingError, UnitsError
 from sscl_geo.finetuning import finetune
 from sscl_geo.io.scene import open_scene
+from sscl_geo.io.units import BandUnits
 from sscl_geo.models.predictor import build_predictor
 from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.splits import spatial_blocks
@@ -47,8 +51,6 @@ def test_it_learns_two_classes_that_one_band_tells_apart(made):
     scene, labels, truth = made
     result = finetune(scene, labels, **{**QUICK, "steps": 40, "batch_size": 4}, lr=3e-3)
     assert result.history["loss"].tail(5).mean() < 0.4 * result.history["loss"].head(5).mean()
-    import rasterio
-
     with rasterio.open(scene) as raster:
         image = torch.from_numpy(raster.read())[None]
     predicted = build_predictor(result.bundle)(image, torch.ones(1, *truth.shape).bool())
@@ -134,8 +136,6 @@ def test_every_decoder_gives_a_bundle_that_maps(made, decoder):
 def test_the_nearest_neighbours_tell_apart_what_one_band_does(made):
     scene, labels, truth = made
     result = finetune(scene, labels, decoder="knn", encoder=encoder(), **{**QUICK, "steps": 30})
-    import rasterio
-
     with rasterio.open(scene) as raster:
         image = torch.from_numpy(raster.read())[None]
     predicted = build_predictor(result.bundle)(image, torch.ones(1, *truth.shape).bool())
@@ -175,3 +175,32 @@ def test_labels_of_one_class_are_refused(make_scene, made):
     path = make_scene(labels[None], name="one.tif", nodata=255)
     with pytest.raises(LabelError, match="one class alone"):
         finetune(scene, path, **QUICK)
+
+
+def test_an_encoder_of_other_units_is_refused_before_training(made):
+    scene, labels, _ = made
+    counts = replace(encoder(), units=BandUnits("uint16", (1.0, 1.0), (0.0, 0.0)))
+    with pytest.raises(UnitsError, match=r"scene\.tif holds fractions \(float32\)"):
+        finetune(scene, labels, encoder=counts, **QUICK)
+
+
+def test_an_encoder_is_used_through_the_tags_of_its_scenes_and_of_others(made):
+    """The model is in the units of the scenes that it was fine-tuned on."""
+    scene, labels, _ = made
+    with rasterio.open(scene, "r+") as target:
+        target.scales, target.offsets = (0.01, 0.01), (0.5, 0.5)
+    tagged = replace(encoder(), units=BandUnits("uint16", (0.02, 0.02), (0.0, 0.0)))
+    bundle = finetune(scene, labels, encoder=tagged, **QUICK).bundle
+    assert bundle.units == BandUnits("float32", (0.01, 0.01), (0.5, 0.5))
+    assert bundle.mean == pytest.approx((170, 170))
+    assert bundle.std == pytest.approx((42, 42))
+    raw = finetune(scene, labels, encoder=tagged, any_units=True, **QUICK).bundle
+    assert raw.mean == (110, 110)
+
+
+def test_scenes_of_different_units_cannot_share_an_encoder(made, make_scene):
+    scene, labels, _ = made
+    other = make_scene(np.ones((2, 40, 40), np.uint8), "o.tif", descriptions=("red", "nir"))
+    known = replace(encoder(), units=BandUnits("float32", (1.0, 1.0), (0.0, 0.0)))
+    with pytest.raises(UnitsError, match=r"o\.tif is in other units than .*scene\.tif"):
+        finetune([scene, other], labels, encoder=known, **QUICK)

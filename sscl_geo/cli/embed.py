@@ -18,6 +18,7 @@ def embed(
     margin: int = 32,
     overlap: float = 0.25,
     batch_size: int = 8,
+    any_units: bool = False,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     seed: int = 0,
 ) -> Path:
@@ -38,6 +39,8 @@ def embed(
         margin: pixels at each side of a tile that serve as context only.
         overlap: share of a tile that neighbouring tiles share and blend, 0 to 0.5.
         batch_size: tiles shown to the network at once.
+        any_units: take the scene's numbers as they are, where pixel type, scale and offset do not
+            tell how they compare with those that the model was trained on.
         device: where to compute; auto takes the GPU if there is one.
         seed: seed of the tiles that components are fitted to.
 
@@ -70,6 +73,7 @@ def embed(
         batch_size=batch_size,
         device=where,
         seed=seed,
+        any_units=any_units,
         tags={"SSCL_GEO_BUNDLE": model.name, "SSCL_GEO_BUNDLE_SHA256": bundle_hash(model)},
     )
     Console(soft_wrap=True, highlight=False).print("embedding", out, markup=False)

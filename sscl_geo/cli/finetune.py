@@ -48,6 +48,7 @@ def finetune(
     resume: bool = True,
     checkpoint_steps: int | None = None,
     checkpoint_minutes: float = 2.0,
+    any_units: bool = False,
 ) -> Path:
     """Train a segmentation model on few labels.
 
@@ -109,6 +110,8 @@ def finetune(
         resume: go on from the checkpoint that a break left, if there is one.
         checkpoint_steps: steps between checkpoints; by time alone if not given.
         checkpoint_minutes: minutes between checkpoints.
+        any_units: take the numbers of scenes as they are, where pixel type, scale and offset do not
+            tell how they compare with those that the encoder was pretrained on.
 
     Returns:
         path of the bundle.
@@ -165,6 +168,7 @@ def finetune(
         resume=resume,
         checkpoint_steps=checkpoint_steps,
         checkpoint_minutes=checkpoint_minutes,
+        any_units=any_units,
     )
     curves = out.with_suffix(".history.csv")
     with atomic_path(curves) as temporary:

@@ -28,6 +28,7 @@ def segment(
     stac: bool = False,
     aoi: Path | None = None,
     resample: bool = False,
+    any_units: bool = False,
     tta: bool = False,
     majority: int = 1,
     sieve: int = 0,
@@ -66,6 +67,8 @@ def segment(
         stac: write STAC items of map and model, and a catalogue over the folder.
         aoi: vector file of where a map is wanted; the rest is not read.
         resample: read scenes of another resolution at that of the model; the map has it too.
+        any_units: take the numbers of scenes as they are, where pixel type, scale and offset do not
+            tell how they compare with those that the model was trained on.
         tta: show each tile in its eight flips and turns and average; takes eight times as long.
         majority: side in pixels, odd, of the square whose most frequent class each pixel gets.
         sieve: merge regions of fewer pixels than this into what lies beside them.
@@ -115,6 +118,7 @@ def segment(
             "batch_size": batch_size,
             "memory": memory,
             "resume": resume,
+            "any_units": any_units,
             "tell": None if engine == "ray" else _tell,
         },
         products={

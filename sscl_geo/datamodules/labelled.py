@@ -20,6 +20,7 @@ from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.labels import LabelOptions, check_overlap
 from sscl_geo.io.region import Region
 from sscl_geo.io.statistics import band_statistics
+from sscl_geo.io.units import BandUnits
 from sscl_geo.samplers.held_out import held_out_blocks
 from sscl_geo.samplers.labelled_patches import (
     LabelCells,
@@ -248,7 +249,9 @@ class LabelledDataModule(BaseDataModule):
             mean, std = tuple(h["mean"]), tuple(h["std"])
         elif h["encoder_bundle"] is not None:
             bundle = load_bundle(h["encoder_bundle"], kind="encoder")
-            bundle.check_bands(self.bands, self.scenes[0].path)
+            scene = self.scenes[0]
+            bundle.check_bands(self.bands, scene.path)
+            bundle = bundle.in_units(BandUnits.of(scene, self.bands), scene.path)
             mean, std = bundle.mean, bundle.std
         elif patches.region is None:
             found = band_statistics(self.scenes, h["bands"], seed=h["seed"])

@@ -176,6 +176,8 @@ def _as_read(scene: Scene, dataset: RasterDataset) -> Scene:
             bands=tuple(dataset.bands),
             indexes=tuple(scene.indexes[i] for i in at),
             nodata=tuple(scene.nodata[i] for i in at),
+            scale=tuple(scene.scale[i] for i in at),
+            offset=tuple(scene.offset[i] for i in at),
         )
     if dataset.nodata is not None:
         scene = replace(scene, nodata=(dataset.nodata,) * len(scene.bands))

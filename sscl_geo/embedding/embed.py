@@ -21,6 +21,7 @@ from sscl_geo.errors import OutputError, SceneError
 from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.scene import Scene
+from sscl_geo.io.units import BandUnits
 from sscl_geo.maps.bands import match_bands
 from sscl_geo.maps.disk import writing_into
 from sscl_geo.maps.inference import predict_rows
@@ -49,6 +50,7 @@ def embed(
     device: torch.device | str = "cpu",
     seed: int = 0,
     tags: Mapping[str, str] | None = None,
+    any_units: bool = False,
 ) -> Path:
     """Write dense features of a scene of any size as a Cloud Optimized GeoTIFF.
 
@@ -72,6 +74,7 @@ def embed(
         device: where the embedder is.
         seed: seed of the tiles that components are fitted to.
         tags: text by name, written into the file.
+        any_units: take the scene's numbers as they are, whatever they stand for.
 
     Returns:
         ``out``.
@@ -82,6 +85,7 @@ def embed(
             components.
         OutputError: if the file cannot be written.
         SceneError: if the scene cannot be read or has no valid pixel.
+        UnitsError: if it is not told how the scene's units compare with the embedder's.
     """
     if out.suffix.lower() not in {".tif", ".tiff"} or out.resolve() == Path(scene.path).resolve():
         raise OutputError(
@@ -89,6 +93,8 @@ def embed(
             "scene itself; choose another name."
         )
     bands = match_bands(scene, embedder.bands)
+    if not any_units:
+        embedder = embedder.in_units(BandUnits.of(scene, bands), scene.path)
     plan = TilePlan(scene.shape, tile, margin, overlap, embedder.stride)
     found = fit_components(
         scene, embedder, components, bands=bands, tile=tile, seed=seed, device=device

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sscl_geo.bundle import Bundle
 from sscl_geo.errors import BundleError
+from sscl_geo.io.units import BandUnits
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.hypercolumns import hypercolumns
 from sscl_geo.transforms.normalize import Normalize
@@ -24,6 +25,7 @@ class Embedder(nn.Module):
         bands: names of the bands, in order.
         cell: pixels per cell of the features.
         stride: the encoder's largest downsampling.
+        units: those of ``mean`` and ``std``; None if not known, so that any are taken.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Embedder(nn.Module):
         bands: tuple[str, ...],
         cell: int = 8,
         stride: int = 32,
+        units: BandUnits | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -41,6 +44,23 @@ class Embedder(nn.Module):
         self.bands = bands
         self.cell = cell
         self.stride = stride
+        self.units = units
+
+    def in_units(self, units: BandUnits, path: str) -> "Embedder":
+        """The embedder for scenes in other units; it shares the encoder.
+
+        Args:
+            units: those of the scene's bands, in the order of ``bands``.
+            path: the scene, for messages.
+
+        Raises:
+            UnitsError: if it is not told how the units compare.
+        """
+        if self.units is None:
+            return self
+        mean, std = self.normalize.in_units(self.units, units, path)
+        other = Embedder(self.encoder, mean, std, self.bands, self.cell, self.stride, units)
+        return other.to(self.normalize.mean.device).eval()
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Features of each cell.
@@ -115,5 +135,5 @@ def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
             f"The encoder {bundle.encoder} has no features with cells of {cell} pixels; "
             f"choose 2, 4, 8 … {stride}."
         )
-    embedder = Embedder(encoder, bundle.mean, bundle.std, bundle.bands, cell, stride)
+    embedder = Embedder(encoder, bundle.mean, bundle.std, bundle.bands, cell, stride, bundle.units)
     return embedder.eval().requires_grad_(requires_grad=False)

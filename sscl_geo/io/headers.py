@@ -17,7 +17,7 @@ from sscl_geo.io.fingerprint import file_state
 from sscl_geo.io.scene import Scene, open_scene
 from sscl_geo.io.user_cache import recall, remember
 
-_FORMAT = 1
+_FORMAT = 2
 _WORTH_KEEPING = 16
 """Fewer headers are read as fast as they are looked up."""
 
@@ -105,7 +105,7 @@ def _from_json(found: dict[str, Any], rule: CloudMask | None) -> Scene:
         "date": None if date is None else datetime.fromisoformat(date),
         "clouds": mask,
     }
-    for name in ("bands", "indexes", "nodata", "block_shape"):
+    for name in ("bands", "indexes", "nodata", "block_shape", "scale", "offset"):
         values[name] = tuple(found[name])
     return Scene(**values)
 

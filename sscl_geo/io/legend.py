@@ -1,21 +1,23 @@
 """Names and colours of classes that a raster carries."""
 
 import os
-import secrets
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import rasterio
 from rasterio.errors import RasterioIOError
-from rasterio.shutil import copy, delete, exists  # ty: ignore[import-not-found] - compiled
+from rasterio.shutil import copy  # ty: ignore[import-not-found] - compiled
 
 from sscl_geo.classes import ClassTable, LandCoverClass, default_color
 from sscl_geo.errors import SceneError
 from sscl_geo.io.attribute_table import attribute_table
 from sscl_geo.io.qgis_style import style_beside
 from sscl_geo.io.remap import number_or_text
+from sscl_geo.io.remote import side_car_env
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
     colour table, else of the attribute table. What is still missing comes from a QGIS style
     ``NAME.qml`` beside the file.
 
-    Rasterio gives no access to category names, so GDAL is asked to describe the file as a VRT in
-    memory: this works for every format and for names kept in an ``.aux.xml``. Nothing is decoded.
+    Rasterio gives no access to category names, so GDAL is asked to describe the file as a VRT:
+    this works for every format and for names kept in an ``.aux.xml``. Nothing is decoded.
 
     Args:
         path: any name that GDAL opens.
@@ -63,19 +65,16 @@ def read_legend(path: str | os.PathLike[str]) -> Legend:
     Raises:
         SceneError: if the file cannot be opened.
     """
-    vrt = f"/vsimem/{secrets.token_hex(8)}.vrt"
     try:
-        with rasterio.open(path) as source:
-            copy(source, vrt, driver="VRT")
-        with rasterio.open(vrt) as described:
-            document = described.tags(ns="xml:VRT")["xml:VRT"]
+        with TemporaryDirectory() as folder, side_car_env(path):
+            vrt = Path(folder) / "described.vrt"
+            with rasterio.open(path) as source:
+                copy(source, vrt, driver="VRT")
+            document = vrt.read_text(encoding="utf-8")
     except RasterioIOError as error:
         raise SceneError(
             f"Cannot open {path} as a raster; give a file that gdalinfo can read ({error})."
         ) from error
-    finally:
-        if exists(vrt):
-            delete(vrt, driver="VRT")
     band = ET.fromstring(document).find("VRTRasterBand[@band='1']")  # noqa: S314 - GDAL wrote it
     bands = [b for b in (band, _band_beside(path)) if b is not None]
     found = [f for b in bands for f in (_own(b), Legend(*attribute_table(b)))]

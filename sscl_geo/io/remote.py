@@ -7,9 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 import rasterio
 import rasterio.env
 
+_LISTING = "GDAL_DISABLE_READDIR_ON_OPEN"
+_NO_SIDE_CARS = "EMPTY_DIR"
 _OPTIONS = {
     # Nothing but the file itself: GDAL would otherwise list its folder and ask for side-cars.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    _LISTING: _NO_SIDE_CARS,
     # The header of most Cloud Optimized GeoTIFFs in one request.
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     # Servers answer 429, 502 and 503 under load, and connections break in a long training.
@@ -20,7 +22,7 @@ _OPTIONS = {
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
     "GDAL_HTTP_LOW_SPEED_TIME": "60",
 }
-_LOCAL_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+_LOCAL_OPTIONS = {_LISTING: "TRUE"}
 _LOCAL = "file://"
 _VIRTUAL_SYSTEMS = {
     "http://": "/vsicurl/",
@@ -55,16 +57,29 @@ def is_remote(path: str) -> bool:
 def remote_env(path: str) -> AbstractContextManager[object]:
     """GDAL's options for opening and reading a path, to be used in a ``with`` statement.
 
-    For a local file there are none. For one on a server side-car files (``.msk``, ``.ovr``,
-    ``.aux.xml``) are not looked for, since each costs requests; failed requests are repeated, and
-    dead connections given up. Options that are set in the environment or by :class:`rasterio.Env`
-    stay as they are; credentials are GDAL's and rasterio's own matter (``AWS_...`` variables,
-    ``AWS_NO_SIGN_REQUEST=YES`` for public buckets).
+    For a local file they are those of :func:`side_car_env`. For one on a server side-car files
+    (``.msk``, ``.ovr``, ``.aux.xml``) are not looked for, since each costs requests; failed
+    requests are repeated, and dead connections given up. Options that are set in the environment or
+    by :class:`rasterio.Env` stay as they are; credentials are GDAL's and rasterio's own matter
+    (``AWS_...`` variables, ``AWS_NO_SIGN_REQUEST=YES`` for public buckets).
 
     Args:
         path: file name, URL or any name that GDAL opens.
     """
-    return _unless_set(_OPTIONS) if is_remote(path) else nullcontext()
+    return _unless_set(_OPTIONS) if is_remote(path) else side_car_env(path)
+
+
+def side_car_env(path: str | os.PathLike[str]) -> AbstractContextManager[object]:
+    """Let GDAL look for side-cars of a local file, even where the environment says otherwise.
+
+    ``torchgeo fit`` sets for the whole process what is good for servers: masks, band names and
+    class names beside local files would then be lost without a word.
+
+    Args:
+        path: file name, URL or any name that GDAL opens.
+    """
+    off = not is_remote(os.fspath(path)) and _are_side_cars_off()
+    return rasterio.Env(**{_LISTING: "FALSE"}) if off else nullcontext()
 
 
 def opening_env(path: str) -> AbstractContextManager[object]:
@@ -77,11 +92,23 @@ def opening_env(path: str) -> AbstractContextManager[object]:
     Args:
         path: file name, URL or any name that GDAL opens.
     """
+    if not is_remote(path) and _are_side_cars_off():
+        return rasterio.Env(**_LOCAL_OPTIONS)
     return _unless_set(_OPTIONS if is_remote(path) else _LOCAL_OPTIONS)
 
 
+def _are_side_cars_off() -> bool:
+    present = _present()
+    return str(present.get(_LISTING, os.environ.get(_LISTING))).upper() == _NO_SIDE_CARS
+
+
+def _present() -> Mapping[str, object]:
+    """Options of the surrounding :class:`rasterio.Env`."""
+    return rasterio.env.getenv() if rasterio.env.hasenv() else {}
+
+
 def _unless_set(options: Mapping[str, str]) -> rasterio.Env:
-    present = rasterio.env.getenv() if rasterio.env.hasenv() else {}
+    present = _present()
     return rasterio.Env(
         **{k: v for k, v in options.items() if k not in os.environ and k not in present}
     )

@@ -11,6 +11,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.shutil import copy, delete, exists  # ty: ignore[import-not-found] - compiled
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io.remote import side_car_env
 from sscl_geo.io.scene import Scene, open_scene
 
 
@@ -34,7 +35,8 @@ def open_in_crs(path: str, crs: str) -> Scene:
         ) from error
     described = f"/vsimem/{secrets.token_hex(8)}.vrt"
     try:
-        with rasterio.open(Path(path).absolute() if Path(path).exists() else path) as source:
+        name = Path(path).absolute() if Path(path).exists() else path
+        with side_car_env(path), rasterio.open(name) as source:
             copy(source, described, driver="VRT")
         with rasterio.open(described) as source:
             root = ET.fromstring(source.tags(ns="xml:VRT")["xml:VRT"])  # noqa: S314 - GDAL wrote it

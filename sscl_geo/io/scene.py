@@ -42,6 +42,9 @@ class Scene:
         clouds: where its cloud mask lies, or None.
         vrt: a GDAL virtual raster as XML that stands for files which together make the scene; None
             if ``path`` is itself what GDAL opens.
+        scale: scale tag of each of ``bands``, 1 where there is none; see
+            :class:`~sscl_geo.io.units.BandUnits`. Pixels are read without it.
+        offset: offset tag of each of ``bands``, 0 where there is none.
     """
 
     path: str
@@ -56,6 +59,8 @@ class Scene:
     date: datetime | None = None
     clouds: CloudMaskBand | None = None
     vrt: str | None = None
+    scale: tuple[float, ...] = ()
+    offset: tuple[float, ...] = ()
 
     has_identity: ClassVar[bool] = True
     """False if scenes that are described alike may have different pixels."""
@@ -214,6 +219,8 @@ def _describe(path: str, source: rasterio.DatasetReader) -> Scene:
         block_shape=source.block_shapes[0],
         alpha=alpha,
         has_mask=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        scale=tuple(source.scales[i - 1] for i in indexes),
+        offset=tuple(source.offsets[i - 1] for i in indexes),
     )
 
 
@@ -250,6 +257,8 @@ def _with_clouds(
             "bands": tuple(scene.bands[at] for at in kept),
             "indexes": tuple(scene.indexes[at] for at in kept),
             "nodata": tuple(scene.nodata[at] for at in kept),
+            "scale": tuple(scene.scale[at] for at in kept),
+            "offset": tuple(scene.offset[at] for at in kept),
             "dtype": np.result_type(*(source.dtypes[scene.indexes[at] - 1] for at in kept)).name,
         }
     return {"clouds": cloud_mask_beside(scene, path, rule)}

@@ -64,7 +64,8 @@ def stack_bands(parts: Sequence[Scene], names: Sequence[str]) -> str:
     named = iter(names)
     for part, (x, y, width, height) in zip(parts, boxes, strict=True):
         placed = (x - left, y - top, width, height)
-        for index, nodata in zip(part.indexes, part.nodata, strict=True):
+        tags = zip(part.indexes, part.nodata, part.scale, part.offset, strict=True)
+        for index, nodata, scale, offset in tags:
             band = ET.SubElement(
                 root,
                 "VRTRasterBand",
@@ -76,6 +77,9 @@ def stack_bands(parts: Sequence[Scene], names: Sequence[str]) -> str:
             ET.SubElement(band, "Description").text = next(named)
             if nodata is not None:
                 ET.SubElement(band, "NoDataValue").text = repr(nodata)
+            if (scale, offset) != (1, 0):
+                ET.SubElement(band, "Offset").text = repr(offset)
+                ET.SubElement(band, "Scale").text = repr(scale)
             _add_source(band, part, index, nodata, placed)
     return ET.tostring(root, encoding="unicode")
 

@@ -38,7 +38,8 @@ class MapProducts:
         style: QGIS style of the map, ``.qml``; None where labels do not exclude each other.
         layers: Cloud Optimized GeoTIFFs of what was asked for beside the classes, by name, see
             :func:`~sscl_geo.maps.layers.make_layer`.
-        polygons: GeoPackage of the connected regions of each class; None if not wanted.
+        polygons: GeoPackage of the connected regions of each class, with their mean confidence
+            where ``layers`` has it; None if not wanted.
     """
 
     class_map: Path
@@ -139,6 +140,7 @@ def finish_map(
     """
     folder = rasters[0].path.parent
     ready: list[tuple[Path, Path]] = []
+    confidence = None
     for raster, path in zip(rasters[1:], products.layers.values(), strict=True):
         overviews = ()
         if raster.layer.dtype == "float16":  # of which GDAL makes none
@@ -148,11 +150,13 @@ def finish_map(
         cog = raster.path.with_suffix(".tif")
         write_cog(vrt, cog, "AVERAGE", _crc32(raster))
         ready.append((cog, path))
+        if raster.layer.name == "confidence":
+            confidence = cog
     class_map = _write_class_map(rasters[0], products, geobox, classes, tags)
     if products.polygons is not None:
         polygons = folder / f"polygons{products.polygons.suffix}"
         polygons.unlink(missing_ok=True)
-        write_polygons(class_map, polygons, classes, geobox)
+        write_polygons(class_map, polygons, classes, geobox, confidence=confidence)
         ready.append((polygons, products.polygons))
     if products.attributes is not None:
         ready.append((folder / "attributes.xml", products.attributes))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sscl_geo.classes import ClassTable
 from sscl_geo.io.scene import Scene
+from sscl_geo.io.units import BandUnits
 from sscl_geo.maps.blending import Block, TileBlender
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.prefetch import prefetch
@@ -67,6 +68,19 @@ class ClassNetwork(TileNetwork, Protocol):
     bands: tuple[str, ...]
     classes: ClassTable
     stride: int
+
+
+@runtime_checkable
+class HasUnits(Protocol):
+    """A network that knows in which units it takes its bands."""
+
+    def in_units(self, units: BandUnits, path: str, /) -> ClassNetwork:
+        """The network for a scene in other units; see :class:`~sscl_geo.io.units.BandUnits`.
+
+        Raises:
+            UnitsError: if it is not told how the units compare.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)

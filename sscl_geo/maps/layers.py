@@ -83,7 +83,10 @@ def class_layer(classes: ClassTable, decision: Decision = _MOST_PROBABLE) -> Lay
     if not decision.is_exclusive:
         return Layer("classes", classes.names, lambda v: _is_likely(v, classes, decision).byte())
     dtype = getattr(torch, classes.dtype)
-    lookup = torch.tensor(classes.values, dtype=torch.int32).to(dtype)
+    # Not every device looks up values in a table of uint16.
+    lookup = torch.tensor(
+        classes.values, dtype=torch.uint8 if dtype == torch.uint8 else torch.int32
+    )
 
     def compute(values: Tensor) -> Tensor:
         if decision.task == "binary":
@@ -92,7 +95,7 @@ def class_layer(classes: ClassTable, decision: Decision = _MOST_PROBABLE) -> Lay
             index = most_probable(values[: len(classes)])
         if classes.values == tuple(range(len(classes))):
             return index[None]
-        return lookup.to(index.device)[index.int()][None]
+        return lookup.to(index.device)[index.int()][None].to(dtype)
 
     colors = tuple((c.value, (*c.color, 255)) for c in classes)
     return Layer(

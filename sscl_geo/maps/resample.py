@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from rasterio.vrt import WarpedVRT
 from sscl_geo.bundle import Bundle
 from sscl_geo.errors import SceneError
 from sscl_geo.geometry.grid import grid_wkt
+from sscl_geo.io.remote import side_car_env
 from sscl_geo.io.scene import Scene, open_scene
 from sscl_geo.maps.resolution import fits_resolution, unit_of
 
@@ -51,6 +53,7 @@ def resample(scene: Scene, bundle: Bundle) -> Scene:
     coarser = abs(grid.affine.determinant) > abs(_on_crs_of(grid, scene).affine.determinant)
     try:
         with (
+            side_car_env(scene.source),
             rasterio.open(scene.source) as source,
             WarpedVRT(
                 source,
@@ -72,7 +75,8 @@ def resample(scene: Scene, bundle: Bundle) -> Scene:
             f"{scene.path} cannot be brought to the bundle's resolution ({error}); resample it "
             "first, for example with gdalwarp."
         ) from error
-    return open_scene(scene.path, vrt=xml)
+    # Warping keeps the numbers, whatever it does to the tags.
+    return replace(open_scene(scene.path, vrt=xml), scale=scene.scale, offset=scene.offset)
 
 
 def _grid(scene: Scene, bundle: Bundle) -> GeoBox:

@@ -14,11 +14,12 @@ from sscl_geo.decision import Decision
 from sscl_geo.errors import ConfigError, SceneError
 from sscl_geo.io.area import AreaOfInterest
 from sscl_geo.io.scene import Scene
+from sscl_geo.io.units import BandUnits
 from sscl_geo.maps.bands import match_bands
 from sscl_geo.maps.compute import compute_layers
 from sscl_geo.maps.disk import writing_into
 from sscl_geo.maps.files import RUN_TAG, MapProducts, finish_map, has_data
-from sscl_geo.maps.inference import ClassNetwork, Rows, TileNetwork, predict_rows
+from sscl_geo.maps.inference import ClassNetwork, HasUnits, Rows, TileNetwork, predict_rows
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.layers import (
     Layer,
@@ -53,6 +54,7 @@ def segment(
     resume: bool = True,
     provenance: Mapping[str, str] | None = None,
     tell: Callable[[str], None] | None = None,
+    any_units: bool = False,
 ) -> MapProducts:
     """Segment a scene of any size and write a map on its grid.
 
@@ -80,7 +82,8 @@ def segment(
         device: where the predictor is.
         layers: rasters to write beside the classes, see :func:`~sscl_geo.maps.layers.make_layer`.
         polygons: file of the map's regions, see
-            :func:`~sscl_geo.maps.products.polygons.write_polygons`, or None.
+            :func:`~sscl_geo.maps.products.polygons.write_polygons`, or None. With the layer
+            ``"confidence"`` each has its mean confidence.
         aoi: where a map is wanted: a vector file or polygons in any coordinate reference system;
             everywhere if None.
         post: how the classes are tidied at the end; not at all if None.
@@ -89,6 +92,7 @@ def segment(
         resume: whether to go on from what an earlier run left, and to leave a finished map alone.
         provenance: text by topic, written into the tags of the rasters.
         tell: is told, before work starts, how much memory it will take or that nothing is to do.
+        any_units: take the scene's numbers as they are, whatever they stand for.
 
     Returns:
         the paths of what was written.
@@ -98,8 +102,12 @@ def segment(
         ConfigError: if tile, margin and overlap do not make a tiling, or another option is wrong.
         OutputError: if a file cannot be written.
         SceneError: if the scene cannot be read or has no valid pixel.
+        UnitsError: if it is not told how the scene's units compare with the predictor's; see
+            :class:`~sscl_geo.io.units.BandUnits`.
     """
     bands = match_bands(scene, predictor.bands)
+    if not any_units and isinstance(predictor, HasUnits):
+        predictor = predictor.in_units(BandUnits.of(scene, bands), scene.path)
     plan = TilePlan(scene.shape, tile, margin, overlap, predictor.stride)
     interest = None if aoi is None else Interest(aoi, scene, plan)
     decision = getattr(predictor, "decision", Decision())

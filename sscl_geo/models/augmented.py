@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from sscl_geo.io.units import BandUnits
 from sscl_geo.models.ensemble import EnsemblePredictor
 from sscl_geo.models.predictor import Predictor
 
@@ -24,6 +25,10 @@ class AugmentedPredictor(nn.Module):
         self.predictor = predictor
         self.bands, self.classes = predictor.bands, predictor.classes
         self.stride, self.decision = predictor.stride, predictor.decision
+
+    def in_units(self, units: BandUnits, path: str) -> "AugmentedPredictor":
+        """The predictor for scenes in other units; see :meth:`Predictor.in_units`."""
+        return AugmentedPredictor(self.predictor.in_units(units, path))
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Mean probabilities of a batch.

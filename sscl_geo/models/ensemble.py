@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError
+from sscl_geo.io.units import BandUnits
 from sscl_geo.models.predictor import Predictor
 
 
@@ -52,6 +53,11 @@ class EnsemblePredictor(nn.Module):
         self.decision = _mean_decision(predictors)
         self.stride = math.lcm(*(p.stride for p in predictors))
         self._orders = [[first.bands.index(b) for b in p.bands] for p in predictors]
+
+    def in_units(self, units: BandUnits, path: str) -> "EnsemblePredictor":
+        """The ensemble for scenes in other units; see :meth:`Predictor.in_units`."""
+        members = zip(self.predictors, self._orders, strict=True)
+        return EnsemblePredictor([p.in_units(units.select(order), path) for p, order in members])  # ty: ignore[not-callable]
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Mean probabilities of a batch.

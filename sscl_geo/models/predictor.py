@@ -7,6 +7,7 @@ from sscl_geo.bundle import Bundle
 from sscl_geo.classes import ClassTable
 from sscl_geo.decision import Decision
 from sscl_geo.errors import BundleError
+from sscl_geo.io.units import BandUnits
 from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.transforms.normalize import Normalize
 
@@ -23,6 +24,7 @@ class Predictor(nn.Module):
         classes: the K classes.
         stride: the network's largest downsampling. Other sizes work too, at the price of padding.
         decision: how classes are decided; by the most probable one if None.
+        units: those of ``mean`` and ``std``; None if not known, so that any are taken.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Predictor(nn.Module):
         stride: int,
         *,
         decision: Decision | None = None,
+        units: BandUnits | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -43,10 +46,37 @@ class Predictor(nn.Module):
         self.classes = classes
         self.stride = stride
         self.decision = decision or Decision()
+        self.units = units
 
     def extra_repr(self) -> str:
         """What tells this predictor from another, beside its network and its numbers."""
         return f"bands={self.bands}, classes={self.classes}, decision={self.decision}"
+
+    def in_units(self, units: BandUnits, path: str) -> "Predictor":
+        """The predictor for scenes in other units; it shares the network.
+
+        Args:
+            units: those of the scene's bands, in the order of ``bands``.
+            path: the scene, for messages.
+
+        Raises:
+            UnitsError: if it is not told how the units compare.
+        """
+        if self.units is None:
+            return self
+        return (
+            Predictor(
+                self.network,
+                *self.normalize.in_units(self.units, units, path),
+                self.bands,
+                self.classes,
+                self.stride,
+                decision=self.decision,
+                units=units,
+            )
+            .to(self.normalize.mean.device)
+            .eval()
+        )
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Class probabilities of a batch.
@@ -113,5 +143,6 @@ def build_predictor(bundle: Bundle) -> Predictor:
         bundle.classes,
         stride,
         decision=bundle.decision,
+        units=bundle.units,
     )
     return predictor.eval().requires_grad_(requires_grad=False)

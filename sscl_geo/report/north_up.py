@@ -15,6 +15,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.vrt import WarpedVRT
 
 from sscl_geo.errors import SceneError
+from sscl_geo.io.remote import side_car_env
 
 
 def north_up_grid(geobox: GeoBox, max_side: int) -> GeoBox:
@@ -61,7 +62,7 @@ def read_on(
     """
     height, width = grid.shape
     try:
-        with rasterio.open(path) as source:
+        with side_car_env(path), rasterio.open(path) as source:
             steps = _steps(source, grid)
             if steps is not None:  # a warp would decode all pixels, however few are wanted
                 shape = (len(indexes), height, width)

@@ -16,6 +16,7 @@ from rasterio.enums import Resampling
 
 from sscl_geo.classes import ClassTable
 from sscl_geo.errors import SceneError
+from sscl_geo.io.remote import side_car_env
 from sscl_geo.io.scene import Scene
 
 Picture = NDArray[np.uint8]
@@ -147,7 +148,7 @@ def _read(
     path: str | os.PathLike[str], indexes: list[int], max_side: int, resampling: Resampling
 ) -> np.ma.MaskedArray:
     try:
-        with rasterio.open(path) as source:
+        with side_car_env(path), rasterio.open(path) as source:
             factor = max(1.0, max(source.shape) / max_side)
             height, width = (max(1, round(side / factor)) for side in source.shape)
             return source.read(

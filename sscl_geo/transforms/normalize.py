@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from sscl_geo.io.units import BandUnits
+
 
 def normalize(image: Tensor, valid: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Subtract each band's mean, divide by its standard deviation, put 0 where there is no data.
@@ -44,6 +46,12 @@ class Normalize(nn.Module):
         # Not persistent: a bundle holds them in its header, not among the weights.
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32), persistent=False)
+
+    def in_units(
+        self, own: BandUnits, units: BandUnits, path: str
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation in other units; see :meth:`BandUnits.statistics_in`."""
+        return own.statistics_in(units, self.mean.tolist(), self.std.tolist(), path)
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Normalise a batch; see :func:`normalize`."""

@@ -15,8 +15,9 @@ from torch import nn
 
 from sscl_geo.embedding.embed import embed
 from sscl_geo.embedding.embedder import Embedder
-from sscl_geo.errors import BandError, ConfigError, OutputError, SceneError
+from sscl_geo.errors import BandError, ConfigError, OutputError, SceneError, UnitsError
 from sscl_geo.io.scene import open_scene
+from sscl_geo.io.units import BandUnits
 
 GRIDS = ["utm", "south_up", "non_square", "rotated", "geographic"]
 
@@ -30,6 +31,13 @@ class Means(Embedder):
 
     def forward(self, image, valid):
         return F.avg_pool2d(self.normalize(image, valid), 8)
+
+
+class Pooled(nn.Module):
+    """An encoder whose level at stride 8 holds the means of the bands."""
+
+    def forward(self, image):
+        return [image, image, image, F.avg_pool2d(image, 8)]
 
 
 def paint(shape=(2, 99, 141), seed=0) -> np.ndarray:
@@ -155,3 +163,25 @@ def test_a_scene_without_data_is_one_sentence(make_scene, tmp_path) -> None:
     path = make_scene(np.full((2, 64, 64), np.nan, np.float32), nodata=np.nan)
     with pytest.raises(SceneError, match="no valid pixel"):
         run(path, tmp_path / "e.tif")
+
+
+def test_a_scene_in_other_units_is_read_through_its_tags_or_refused(make_scene, tmp_path) -> None:
+    pixels = paint()
+    own = BandUnits("float32", (1.0, 1.0), (2.0, 2.0))
+    path = make_scene(pixels / 0.5)
+    with rasterio.open(path, "r+") as target:
+        target.scales = (0.5, 0.5)
+    scene, out = open_scene(path), tmp_path / "e.tif"
+    embedder = Embedder(Pooled(), (0.0, 0.0), (1.0, 1.0), scene.bands, 8, 32, own)
+    options = {"components": None, "tile": 64, "margin": 16}
+    embed(scene, embedder, out, **options)
+    with rasterio.open(out) as source:
+        found = source.read()[:, :12, :17]
+    # In its own units the scene would hold pixels - 2, of which the means are 0.
+    cells = (pixels[:, :96, :136] - 2).reshape(2, 12, 8, 17, 8).mean(axis=(2, 4))
+    np.testing.assert_allclose(found, cells / np.linalg.norm(cells, axis=0), atol=2e-3)
+    with rasterio.open(path, "r+") as target:
+        target.scales = (1.0, 1.0)
+    with pytest.raises(UnitsError, match="names no scale"):
+        embed(open_scene(path), embedder, out, **options)
+    embed(open_scene(path), embedder, out, any_units=True, **options)

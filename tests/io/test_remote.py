@@ -12,13 +12,18 @@ import rasterio.shutil
 from affine import Affine
 from rasterio.enums import Resampling
 
+from sscl_geo.classes import ClassTable
 from sscl_geo.errors import SceneError
 from sscl_geo.io.cloud_mask import CloudMask
 from sscl_geo.io.finding import find_scenes
+from sscl_geo.io.fingerprint import fingerprint
+from sscl_geo.io.labels import open_labels
+from sscl_geo.io.legend import read_legend
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.remote import gdal_path, is_remote, opening_env, remote_env, without_query
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.stac import open_item, read_items
+from sscl_geo.maps.products.finished import open_map
 
 PIXELS = np.random.default_rng(0).integers(1, 60000, (2, 512, 512)).astype(np.uint16)
 
@@ -202,3 +207,27 @@ def test_overviews_do_not_change_what_is_read(cog) -> None:
         target.build_overviews([2, 4], Resampling.average)
     patch = SceneReader(open_scene(cog)).read(0, 0, 512, 512)
     np.testing.assert_array_equal(patch.image, PIXELS)
+
+
+def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_map, monkeypatch):
+    """TorchGeo's command line tells GDAL for the whole process to look for no side-car."""
+    table = ClassTable.from_values([1, 2], {1: "water", 2: "forest"})
+    map_path = make_map(np.array([[1, 2], [2, 255]]), table, percent=np.full((2, 2), 80))
+    masked = make_scene(np.ones((2, 4, 5), np.uint8), "masked.tif")
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(masked, "r+") as target:
+        target.write_mask(np.arange(20).reshape(4, 5) > 6)
+    assert masked.with_name("masked.tif.msk").is_file()
+    before = fingerprint(open_scene(masked))
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
+    with rasterio.open(masked) as source:  # what the setting does to a plain reader
+        assert source.read_masks(1).all()
+    assert read_legend(map_path).names == {1: "water", 2: "forest"}
+    assert open_map(map_path).classes.names == ("water", "forest")
+    assert open_labels(map_path).classes.names == ("water", "forest")
+    scene = open_scene(masked)
+    assert scene.has_mask
+    with SceneReader(scene) as reader:
+        assert (~reader.read(0, 0, 4, 5).valid).sum() == 7
+    assert fingerprint(scene) == before
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
+        assert open_scene(masked).has_mask

@@ -148,3 +148,24 @@ def test_an_earlier_map_is_replaced(made, make_scene, make_pixels, constant, rea
     again = segment(scene, constant((0.2, 0.5, 0.3)), made.class_map)
     assert again.class_map == made.class_map
     assert (read(made.class_map) == np.full((20, 30), 1)).all()
+
+
+@pytest.mark.parametrize("layers", [["confidence"], []])
+def test_polygons_have_the_mean_confidence_where_it_is_written(
+    make_scene, make_pixels, convolution, tmp_path, layers
+):
+    made = segment(
+        open_scene(make_scene(make_pixels(60, 50))),
+        convolution,
+        tmp_path / "map.tif",
+        layers=layers,
+        polygons=tmp_path / "regions.gpkg",
+    )
+    frame = gpd.read_file(made.polygons)
+    assert ("confidence" in frame) == bool(layers)
+    if layers:
+        with rasterio.open(made.confidence) as source:
+            percent, transform = source.read(1), source.transform
+        for region in frame.sample(5, random_state=0).itertuples():
+            inside = rasterize([region.geometry], percent.shape, transform=transform) > 0
+            assert region.confidence == pytest.approx(percent[inside].mean())

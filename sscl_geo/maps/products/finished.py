@@ -15,6 +15,7 @@ from rasterio.errors import RasterioIOError
 from sscl_geo.classes import NODATA, ClassTable, nodata_of
 from sscl_geo.errors import SceneError
 from sscl_geo.io.legend import read_legend
+from sscl_geo.io.remote import side_car_env
 from sscl_geo.maps.areas import CELL, ClassAreas
 from sscl_geo.maps.products.attributes import read_order
 from sscl_geo.progress import progress_bar
@@ -80,7 +81,7 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
     if not path.is_file():
         raise SceneError(f"There is no map {path}; check the path.")
     try:
-        with rasterio.open(path) as source:
+        with side_car_env(path), rasterio.open(path) as source:
             dtype = source.dtypes[0]
             if source.count != 1 or dtype not in {"uint8", "uint16"}:
                 raise SceneError(
