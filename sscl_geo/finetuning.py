@@ -13,16 +13,16 @@ import pandas as pd
 import torch
 
 import sscl_geo
-from sscl_geo.bundle import Bundle, load_bundle, save_bundle
+from sscl_geo.bundle import Bundle, save_bundle
 from sscl_geo.callbacks.best_weights import BestWeights, Select
 from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
-from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import ConfigError, LabelError, TrainingError, UnitsError
+from sscl_geo.encoder_start import EncoderStart
+from sscl_geo.errors import ConfigError, LabelError, TrainingError
 from sscl_geo.io.digest import digest
 from sscl_geo.io.labels import LabelOptions
-from sscl_geo.io.units import BandUnits, common_units, differing_scene
+from sscl_geo.io.units import common_units
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
@@ -177,9 +177,8 @@ def finetune(
             "1 step and 2 patches, since batch normalisation needs several samples."
         )
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
-    start = _load(encoder)
-    chosen = _choose_bands(paths, bands, start)
-    start = _in_units_of(start, paths, chosen, any_units=any_units)
+    start_on = EncoderStart.on(paths, encoder, bands, any_units=any_units)
+    start = start_on.bundle
     pl.seed_everything(seed, verbose=False)
     data = LabelledDataModule(
         [os.fspath(path) for path in paths],
@@ -190,7 +189,7 @@ def finetune(
         within=os.fspath(within) if isinstance(within, str | os.PathLike) else within,
         mean=None if start is None else start.mean,
         std=None if start is None else start.std,
-        bands=chosen,
+        bands=start_on.bands,
         patch_size=patch_size,
         batch_size=batch_size,
         length=batch_size * -(-steps // _VALIDATIONS),
@@ -301,45 +300,6 @@ def _write(bundle: Bundle, out: StrPath, folder: RunFolder | None) -> None:
     save_bundle(bundle, out)
     if folder is not None:
         folder.forget()
-
-
-def _load(encoder: Bundle | StrPath | None) -> Bundle | None:
-    if encoder is None or isinstance(encoder, Bundle):
-        return encoder
-    return load_bundle(encoder, kind="encoder")
-
-
-def _choose_bands(
-    scenes: Sequence[StrPath], bands: Sequence[str] | None, encoder: Bundle | None
-) -> Sequence[str] | None:
-    """Bands to read: those asked for, or the encoder's where the scenes have them; None for all."""
-    if encoder is None:
-        return bands
-    dataset = SceneDataset(scenes, bands)
-    by_name = bands is None and set(encoder.bands) <= set(dataset.bands)
-    chosen = encoder.bands if by_name else bands
-    encoder.check_bands(tuple(chosen or dataset.bands), dataset.scenes[0].path)
-    return chosen
-
-
-def _in_units_of(
-    encoder: Bundle | None,
-    paths: Sequence[StrPath],
-    bands: Sequence[str] | None,
-    *,
-    any_units: bool,
-) -> Bundle | None:
-    """The encoder with its statistics in the units of scenes, which must share them."""
-    if encoder is None or encoder.units is None or any_units:
-        return encoder
-    scenes = SceneDataset(paths, bands).scenes
-    other = differing_scene(scenes, bands)
-    if other is not None:
-        raise UnitsError(
-            f"{other.path} is in other units than {scenes[0].path}, so the encoder's statistics "
-            "cannot be right for both; fine-tune on scenes of one pixel type, scale and offset."
-        )
-    return encoder.in_units(BandUnits.of(scenes[0], bands), scenes[0].path)
 
 
 def _to_bundle(
