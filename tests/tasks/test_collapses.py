@@ -70,6 +70,13 @@ def test_a_collapse_can_end_the_training(make_batch, train, monitor) -> None:
         )
 
 
+def test_views_that_differ_in_brightness_only_are_named(make_batch, train, monitor) -> None:
+    batch = make_batch(2)
+    batch["image"][0], batch["image"][1] = -2, 2
+    with pytest.warns(CollapseWarning, match=r"effective rank 1\.\d\); .* one direction only"):
+        train(build("simsiam"), [batch] * 3, callbacks=monitor())
+
+
 def test_pairs_that_share_no_ground_are_named(make_batch, train, monitor) -> None:
     batches = [make_batch(shift=1000.0) for _ in range(4)]
     with pytest.warns(CollapseWarning, match=r"only 0\.0% of the cells have a counterpart"):
