@@ -23,7 +23,9 @@ class CollapseMonitor(Callback):
     they spread well but along a line only, the rank tells it: dimensional collapse (Jing et al.,
     2022).
 
-    What is said names the cause that the other logged values point to.
+    What is said names the cause that the other logged values point to. A branch that keeps its
+    spread because it has nothing to learn from (no data, no counterparts) is warned of too, since
+    its loss stands still at a value that looks like any other.
 
     Args:
         threshold: spread, relative to isotropic features, under which a branch has collapsed.
@@ -82,13 +84,23 @@ class CollapseMonitor(Callback):
             spread = _value(logged, f"{branch}_std")
             rank = _value(logged, f"{branch}_rank")
             # A rank near 1 without spread only says that features have a mean.
-            low = spread < self.threshold or (spread > _SPREADS and rank < self.least_rank)
-            self._low[branch] = self._low[branch] + 1 if low else 0
-            if self._low[branch] == self.patience:
+            collapsed = spread < self.threshold or (spread > _SPREADS and rank < self.least_rank)
+            starved = starvation(logged, branch)
+            self._low[branch] = self._low[branch] + 1 if collapsed or starved else 0
+            if self._low[branch] != self.patience:
+                continue
+            if collapsed:
+                told_rank = "" if math.isnan(rank) else f", effective rank {rank:.1f}"
                 self._tell(
                     f"The features of the {branch} branch have collapsed at step {step} (spread "
-                    f"{spread:.3f} of 1{'' if math.isnan(rank) else f', effective rank {rank:.1f}'}"
-                    f"); suspected cause: {suspect(logged, branch)}."
+                    f"{spread:.3f} of 1{told_rank}); suspected cause: {suspect(logged, branch)}."
+                )
+            else:
+                warnings.warn(
+                    f"The {branch} branch has next to nothing to learn from at step {step}: "
+                    f"{starved}.",
+                    CollapseWarning,
+                    stacklevel=2,
                 )
 
     def _tell(self, sentence: str) -> None:
@@ -97,8 +109,8 @@ class CollapseMonitor(Callback):
         warnings.warn(sentence, CollapseWarning, stacklevel=3)
 
 
-def suspect(logged: Mapping[str, Tensor], branch: str) -> str:
-    """Name the likeliest cause of a collapse, and its cure.
+def starvation(logged: Mapping[str, Tensor], branch: str) -> str | None:
+    """What a branch lacks to learn at all, and its cure; None if nothing.
 
     Args:
         logged: values of a step, ``train_<name>``.
@@ -115,6 +127,14 @@ def suspect(logged: Mapping[str, Tensor], branch: str) -> str:
             f"only {overlap:.1%} of the cells have a counterpart, so raise overlap, narrow zoom or "
             "lower dense_stride"
         )
+    return None
+
+
+def suspect(logged: Mapping[str, Tensor], branch: str) -> str:
+    """Name the likeliest cause of a collapse, and its cure; arguments as in :func:`starvation`."""
+    starved = starvation(logged, branch)
+    if starved is not None:
+        return starved
     if _value(logged, f"{branch}_std") > _SPREADS:
         return (
             "the features differ in one direction only, mostly brightness, so use more bands, "

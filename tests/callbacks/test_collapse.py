@@ -61,6 +61,21 @@ def test_a_break_does_not_reset_the_count() -> None:
         run(second, [0.01])
 
 
+def test_a_branch_without_counterparts_is_told_though_it_spreads() -> None:
+    with pytest.warns(CollapseWarning, match=r"dense branch has next to nothing .* at step 2: .*"):
+        run(CollapseMonitor(every=1), [0.9] * 9, valid=1.0, overlap=0.0)
+
+
+def test_views_without_data_are_told_though_they_spread() -> None:
+    with pytest.warns(CollapseWarning, match="only 2% of the pixels have data"):
+        run(CollapseMonitor(every=1), [0.9] * 9, branch="instance", valid=0.02)
+
+
+def test_a_lack_of_counterparts_does_not_end_a_training() -> None:
+    with pytest.warns(CollapseWarning):
+        run(CollapseMonitor(every=1, on_collapse="stop"), [0.9] * 9, valid=1.0, overlap=0.0)
+
+
 @pytest.mark.parametrize(
     ("logged", "cause"),
     [
