@@ -74,8 +74,6 @@ def write_products(
 
 
 def _polygons(class_map: FinishedMap, suffix: PolygonFormat, simplify: float) -> Path:
-    from pyogrio.errors import DataSourceError
-
     path = class_map.path.with_suffix(f".{suffix}")
     with atomic_path(path) as temporary:
         try:
@@ -87,9 +85,9 @@ def _polygons(class_map: FinishedMap, suffix: PolygonFormat, simplify: float) ->
                 confidence=class_map.confidence,
                 simplify=simplify,
             )
-        except DataSourceError as error:
+        except OSError as error:
             raise OutputError(
-                f"Cannot write {path}: {error}; choose a folder with free space."
+                f"Cannot write {path}: {error.strerror or error}; choose a folder with free space."
             ) from error
     return path
 

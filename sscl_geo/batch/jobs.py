@@ -3,7 +3,7 @@
 import csv
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from sscl_geo.io.scene import open_scene
 from sscl_geo.maps.resample import resample
 from sscl_geo.maps.resolution import check_resolution
 from sscl_geo.maps.segment import segment
+from sscl_geo.maps.shares import share_folder
 from sscl_geo.models.augmented import AugmentedPredictor
 from sscl_geo.models.ensemble import EnsemblePredictor
 from sscl_geo.models.predictor import build_predictor
@@ -29,10 +30,27 @@ class Job:
     Attributes:
         scene: file name, URL or any name that GDAL opens.
         out: the map, a ``.tif``.
+        strips: number of column strips of the scene that are computed apart.
+        strip: the one of them that is to be computed, from 1; the map if None.
     """
 
     scene: str
     out: Path
+    strips: int = 1
+    strip: int | None = None
+
+    @property
+    def output(self) -> Path:
+        """What is made: the map, or the folder of a share of it."""
+        if self.strip is None:
+            return self.out
+        return share_folder(self.out, self.strip, self.strips)
+
+    def shares(self) -> tuple["Job", ...]:
+        """Jobs that can be done side by side, before this one; none where nothing is cut."""
+        if self.strips == 1 or self.strip is not None:
+            return ()
+        return tuple(replace(self, strip=number) for number in range(1, self.strips + 1))
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class Outcome:
         scene: as in the job.
         status: ``"done"`` or ``"failed"``.
         seconds: how long it took, its last attempt alone.
-        output: the map.
+        output: what was to be made.
         error: what went wrong; empty if nothing did.
     """
 
@@ -109,10 +127,10 @@ class SceneSegmenter:
         }
 
     def segment(self, job: Job) -> tuple[Path, ...]:
-        """Make one map and its products.
+        """Make one map and its products, or a share of a map.
 
         Returns:
-            the files, the map first.
+            the files, the map first; the folder of a share.
 
         Raises:
             SSCLGeoError: see :func:`~sscl_geo.maps.segment.segment` and
@@ -127,24 +145,28 @@ class SceneSegmenter:
             self._predictor,
             job.out,
             device=self._settings.device,
+            strips=job.strips,
+            strip=job.strip,
             provenance=self._provenance,
             **self._settings.options,
         )
+        if job.strip is not None:
+            return (job.output,)
         more = write_products(
             job.out, scene=scene, model=self._settings.models[0], **self._settings.products
         )
         return (made.class_map, *made.layers.values(), *more)
 
     def attempt(self, job: Job) -> Outcome:
-        """Make one map, or say why it could not be made."""
+        """Do one job, or say why it could not be made."""
         start = time.perf_counter()
         try:
             self.segment(job)
         # PyTorch has no narrower class for what goes wrong in a network.
         except (SSCLGeoError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            return Outcome(job.scene, "failed", _since(start), str(job.out), reason)
-        return Outcome(job.scene, "done", _since(start), str(job.out))
+            return Outcome(job.scene, "failed", _since(start), str(job.output), reason)
+        return Outcome(job.scene, "done", _since(start), str(job.output))
 
 
 def parse_shard(shard: str) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Spreading scenes over a Ray cluster."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -17,18 +17,21 @@ _CPUS_A_WORKER: Final = 4
 def segment_with_ray(
     jobs: Sequence[Job], settings: Settings, *, workers: int | None = None, attempts: int = 3
 ) -> Iterator[Outcome]:
-    """Segment scenes on a Ray cluster, each whole on one worker that keeps its network loaded.
+    """Segment scenes on a Ray cluster, whose workers keep their network loaded.
+
+    A worker takes a whole scene. Column strips of a scene that is cut are taken by several workers,
+    and one of them makes the map of them.
 
     The cluster is that of the environment variable ``RAY_ADDRESS``; without it one is started on
     this machine. Scenes, models and maps must lie where every node finds them under the same names.
-    A worker that dies is replaced, and its scene is taken up again where it was; other failures are
-    tried again too, in case a disk or a server was only busy.
+    A worker that dies is replaced, and its scene or strip is taken up again where it was; other
+    failures are tried again too, in case a disk or a server was only busy.
 
     Args:
         jobs: the scenes.
         settings: models and parameters; the device is the GPU where the cluster has some.
         workers: how many; a GPU each, or four CPU cores each, if None.
-        attempts: how often a scene is tried.
+        attempts: how often a scene or a strip is tried.
 
     Yields:
         outcomes, in the order in which they come.
@@ -54,8 +57,9 @@ def segment_with_ray(
         settings, count, gpu = replace(settings, device="cpu"), workers or _workers(cpus), 0
     cores = max(1, cpus // count)
     remote = ray.remote(max_restarts=0, num_cpus=cores, num_gpus=gpu)(_Worker)
-    idle = [remote.remote(settings, cores) for _ in range(min(count, len(jobs)))]
-    waiting = deque((job, 1) for job in jobs)
+    waiting = deque((part, 1) for job in jobs for part in job.shares() or (job,))
+    missing = Counter({job.out: len(job.shares()) for job in jobs})
+    idle = [remote.remote(settings, cores) for _ in range(min(count, len(waiting)))]
     running: dict[Any, tuple[Any, Job, int, float]] = {}
     while waiting or running:
         while waiting and idle:
@@ -70,15 +74,21 @@ def segment_with_ray(
         except ray.exceptions.RayError as error:
             reason = f"The worker was lost: {' '.join(str(error).split())}"
             seconds = round(time.perf_counter() - start, 2)
-            outcome = Outcome(job.scene, "failed", seconds, str(job.out), reason)
+            outcome = Outcome(job.scene, "failed", seconds, str(job.output), reason)
             # A new one, which waits for its share of the cluster: Ray's own restarts answer with
             # errors until they are through.
             ray.kill(worker)
             idle.append(remote.remote(settings, cores))
         if outcome.status == "failed" and attempt < attempts:
             waiting.append((job, attempt + 1))
-        else:
+            continue
+        if job.strip is None or job in jobs:
             yield outcome
+            continue
+        # What a strip could not do is tried again by the worker that makes the map, and told.
+        missing[job.out] -= 1
+        if not missing[job.out]:
+            waiting.append((replace(job, strip=None), 1))
 
 
 def _workers(cpus: int) -> int:

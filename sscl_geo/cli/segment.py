@@ -43,6 +43,7 @@ def segment(
     engine: Literal["local", "ray"] = "local",
     workers: int | None = None,
     shard: str | None = None,
+    strips: int = 1,
 ) -> Path:
     """Segment scenes of any size and write maps that a GIS shows with names and colours.
 
@@ -83,6 +84,8 @@ def segment(
         engine: ray spreads scenes over a Ray cluster (RAY_ADDRESS, else this machine).
         workers: number of Ray workers; a GPU each, or 4 CPU cores each, if not given.
         shard: which share of the scenes this run does, as 2/8, for arrays of batch systems.
+        strips: cut each scene into so many column strips that shards or Ray workers compute apart;
+            after all shards the same command without --shard makes the maps of them.
 
     Returns:
         the map, or the folder of the maps.
@@ -97,11 +100,11 @@ def segment(
     from sscl_geo.maps.postprocess import PostProcessing
 
     console = Console(soft_wrap=True, highlight=False)
-    jobs = _jobs(find_scenes(scenes), out)
+    jobs = _jobs(find_scenes(scenes), out, strips)
     manifest = out / "manifest.csv"
     if shard is not None:
         number, total = parse_shard(shard)
-        jobs = jobs[number - 1 :: total]
+        jobs = [part for job in jobs for part in job.shares() or (job,)][number - 1 :: total]
         manifest = out / f"manifest-{number}-of-{total}.csv"
     settings = Settings(
         models=tuple(model),
@@ -130,9 +133,12 @@ def segment(
             "stac": stac,
         },
     )
-    if engine == "local" and jobs and jobs[0].out == out:
-        for path in SceneSegmenter(settings).segment(jobs[0]):
-            console.print("written   ", path, markup=False)
+    one_map = _is_map(out)
+    if engine == "local" and one_map:
+        segmenter = SceneSegmenter(settings)
+        for job in jobs:
+            for path in segmenter.segment(job):
+                console.print("written   ", path, markup=False)
         return out
     if engine == "ray":
         running = segment_with_ray(jobs, settings, workers=workers)
@@ -140,6 +146,10 @@ def segment(
         segmenter = SceneSegmenter(settings)
         running = (segmenter.attempt(job) for job in jobs)
     outcomes = _report(running, jobs)
+    if one_map:
+        if failed := failures(outcomes):
+            raise SceneError(failed[0].error)
+        return out
     write_manifest(manifest, outcomes)
     console.print("manifest  ", manifest, markup=False)
     if failed := failures(outcomes):
@@ -160,18 +170,22 @@ def _report(running: "Iterable[Outcome]", jobs: "Sequence[Job]") -> "list[Outcom
     """Say of each scene when it is done; outcomes in the order of the scenes."""
     outcomes = {}
     for outcome in running:
-        outcomes[outcome.scene] = outcome
+        outcomes[outcome.output] = outcome
         _tell(f"{outcome.status:<10} {outcome.output} {outcome.error}".rstrip())
-    return [outcomes[job.scene] for job in jobs]
+    return [outcomes[str(job.output)] for job in jobs]
 
 
-def _jobs(scenes: list[str], out: Path) -> "list[Job]":
+def _is_map(out: Path) -> bool:
+    return out.suffix.lower() in {".tif", ".tiff"}
+
+
+def _jobs(scenes: list[str], out: Path, strips: int) -> "list[Job]":
     """Where each scene's map goes."""
     from sscl_geo.batch.jobs import Job
     from sscl_geo.errors import ConfigError
     from sscl_geo.io.remote import without_query
 
-    if out.suffix.lower() in {".tif", ".tiff"}:
+    if _is_map(out):
         if len(scenes) > 1:
             raise ConfigError(f"{len(scenes)} scenes do not fit into {out}; give --out a folder.")
         targets = [out]
@@ -183,4 +197,4 @@ def _jobs(scenes: list[str], out: Path) -> "list[Job]":
             f"Two scenes are both called {twice.stem} and would be written to {twice}; "
             "segment them into different folders."
         )
-    return [Job(scene, target) for scene, target in zip(scenes, targets, strict=True)]
+    return [Job(scene, target, strips) for scene, target in zip(scenes, targets, strict=True)]

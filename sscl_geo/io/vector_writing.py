@@ -1,5 +1,6 @@
 """Writing many features into one vector file, some at a time."""
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 from pyarrow import parquet
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +35,7 @@ def write_frames(
         geometry_type: as OGR calls it: ``"Polygon"``.
 
     Raises:
-        DataSourceError: if the file cannot be written.
+        OSError: if the file cannot be written.
     """
     driver = FORMATS[path.suffix.lower()]
     if driver == "Parquet":
@@ -70,6 +72,8 @@ def _write_with_gdal(
             # before 3.7.
             dataset_options={"VERSION": "1.2"} if driver == "GPKG" else {},
         )
+    except (DataSourceError, DataLayerError, FeatureError) as error:
+        raise OSError(errno.EIO, str(error)) from error
     finally:
         if failed:  # of which GDAL passes on the text at most
             raise failed[0]

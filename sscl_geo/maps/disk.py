@@ -4,7 +4,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyogrio.errors import DataSourceError, FeatureError
 from rasterio._err import CPLE_BaseError  # ty: ignore[import-not-found] - compiled
 from rasterio.errors import RasterioError
 
@@ -13,7 +12,7 @@ from sscl_geo.errors import OutputError
 
 @contextmanager
 def writing_into(folder: Path) -> Generator[None]:
-    """Turn what rasterio, pyogrio and GDAL raise when they cannot write into one error.
+    """Turn what rasterio and GDAL raise when they cannot write into one error.
 
     Args:
         folder: where files are written, to be named to the user.
@@ -24,7 +23,7 @@ def writing_into(folder: Path) -> Generator[None]:
     try:
         yield
     # rasterio.shutil.copy() lets GDAL's own errors through, which have no public name.
-    except (OSError, RasterioError, CPLE_BaseError, DataSourceError, FeatureError) as error:
+    except (OSError, RasterioError, CPLE_BaseError) as error:
         reason = getattr(error, "strerror", None) or error.__cause__ or error
         raise OutputError(
             f"Cannot write into {folder}: {reason}; "

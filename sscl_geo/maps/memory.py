@@ -10,7 +10,7 @@ import torch
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.inference import TileNetwork
 from sscl_geo.maps.layers import Layer
-from sscl_geo.maps.tiles import Columns, TilePlan
+from sscl_geo.maps.tiles import Columns, PlanShare, TilePlan
 from sscl_geo.process_memory import RssWatch
 
 GDAL_CACHE: Final = (64 * 2**20, 2**30)
@@ -61,6 +61,7 @@ def plan_memory(
     batch_size: int,
     limit: float,
     on_host: bool,
+    share: PlanShare | None = None,
 ) -> MemoryNeed:
     """Predict the peak of memory, and cut the scene into parts until it is below a limit.
 
@@ -77,9 +78,11 @@ def plan_memory(
         batch_size: tiles shown to the network at once.
         limit: bytes that the process shall not exceed.
         on_host: whether the network runs on the CPU, so that blending takes the host's memory.
+        share: the columns that are computed; all of them if None.
     """
-    for parts in range(1, len(plan.cols) + 1):
-        widest = max(plan.cut(parts), key=lambda columns: columns.width)
+    share = share or plan.share(1, 1)
+    for parts in range(1, len(plan.cols) // share.total + 1):
+        widest = max(share.cut(parts), key=lambda columns: columns.width)
         buffers = _buffers(
             scene, plan, widest, layers, channels if on_host else 0, bands, batch_size
         )

@@ -15,10 +15,12 @@ from sscl_geo.errors import OutputError
 from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.maps.layers import Layer
 from sscl_geo.maps.raw import RawRaster
-from sscl_geo.maps.tiles import TilePlan
+from sscl_geo.maps.tiles import PlanShare, TilePlan
 
 _ROWS_BETWEEN_ENTRIES = 512
 """Rows after which progress is noted: little is lost by a break, and noting costs nothing."""
+
+_JOURNAL = "journal.json"
 
 
 def partial_folder(out: Path) -> Path:
@@ -41,7 +43,7 @@ class PartialMap:
         run: hash of all that the map depends on; empty if that is not known, so that no other run
             can go on from this one.
         layers: what it consists of.
-        plan: its tiles.
+        plan: its tiles, or a share of them, of which its rasters hold the columns.
         parts: number of parts in which it is to be computed, one after the other, to save memory.
             A run that goes on from more parts keeps these.
         resume: whether to go on from what an earlier run left.
@@ -59,7 +61,7 @@ class PartialMap:
         folder: Path,
         run: str,
         layers: Sequence[Layer],
-        plan: TilePlan,
+        plan: TilePlan | PlanShare,
         parts: int = 1,
         *,
         resume: bool = True,
@@ -71,6 +73,7 @@ class PartialMap:
         self.columns = plan.cut(parts)
         self._plan, self._run, self._resume = plan, run, resume and run
         self._written, self._noted = [0] * parts, [0] * parts
+        self._kept = False
 
     def __enter__(self) -> Self:
         ensure_folder(self.folder)
@@ -83,7 +86,7 @@ class PartialMap:
                 f"Another process is writing {self.folder.with_suffix('')}; wait until it is done, "
                 "or write to another file."
             ) from error
-        rows = self._read_journal() if self._resume else []
+        rows = finished_rows(self.folder, self._run, self.rasters) if self._resume else []
         if len(rows) >= len(self.columns):
             self.columns = self._plan.cut(len(rows))
             self._written, self._noted = list(rows), list(rows)
@@ -101,7 +104,8 @@ class PartialMap:
     ) -> None:
         for raster in self.rasters:
             raster.close()
-        if kind is None or not self._run or not any(self._noted):
+        done = kind is None and not self._kept
+        if done or not self._run or not any(self._noted):
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
@@ -126,7 +130,7 @@ class PartialMap:
         """
         row = self._written[part]
         for raster, rows in zip(self.rasters, values, strict=True):
-            raster.write(row, self.columns[part].begin, rows)
+            raster.write(row, self.columns[part].begin - self._plan.whole.begin, rows)
         self._written[part] = row + values[0].shape[1]
         finished = self._written[part] == self._plan.shape[0]
         if finished or self._written[part] - self._noted[part] >= _ROWS_BETWEEN_ENTRIES:
@@ -136,9 +140,13 @@ class PartialMap:
         """Forget all rows, so that nothing is kept when the block ends."""
         self._noted = [0] * len(self.columns)
 
+    def keep(self) -> None:
+        """Leave the rows there when the block ends, for the map that they are a share of."""
+        self._kept = True
+
     @property
     def _journal(self) -> Path:
-        return self.folder / "journal.json"
+        return self.folder / _JOURNAL
 
     def _note(self) -> None:
         for raster in self.rasters:
@@ -148,11 +156,12 @@ class PartialMap:
             temporary.write_text(json.dumps(state), encoding="utf-8")
         self._noted = list(self._written)
 
-    def _read_journal(self) -> list[int]:
-        """Finished rows of each part; none where there is nothing to go on from."""
-        try:
-            state = json.loads(self._journal.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return []
-        complete = all(raster.path.is_file() for raster in self.rasters)
-        return state["rows"] if complete and state["run"] == self._run else []
+
+def finished_rows(folder: Path, run: str, rasters: Sequence[RawRaster]) -> list[int]:
+    """Rows that an unfinished map of a run has in each of its parts; none if there is none."""
+    try:
+        state = json.loads((folder / _JOURNAL).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    complete = all(raster.path.is_file() for raster in rasters)
+    return state["rows"] if complete and state["run"] == run else []

@@ -32,7 +32,8 @@ from sscl_geo.maps.memory import gdal_cache, plan_memory, warm_up
 from sscl_geo.maps.partial import PartialMap, partial_folder
 from sscl_geo.maps.postprocess import PostProcessing
 from sscl_geo.maps.run import run_hash
-from sscl_geo.maps.tiles import TilePlan
+from sscl_geo.maps.shares import finished_shares, remove_shares, share_folder
+from sscl_geo.maps.tiles import PlanShare, TilePlan
 
 
 @torch.inference_mode()
@@ -52,6 +53,8 @@ def segment(
     post: PostProcessing | None = None,
     memory: float = 2.0,
     resume: bool = True,
+    strips: int = 1,
+    strip: int | None = None,
     provenance: Mapping[str, str] | None = None,
     tell: Callable[[str], None] | None = None,
     any_units: bool = False,
@@ -90,12 +93,16 @@ def segment(
         memory: gigabytes (10^9 bytes) that the process should not exceed. Wide scenes are computed
             in column strips to keep to it; what the network needs for a batch is not in our hands.
         resume: whether to go on from what an earlier run left, and to leave a finished map alone.
+        strips: number of column strips that processes compute apart, into folders beside the map,
+            each with ``strip``. A call without it takes over those that are complete, computes
+            the others, and writes the map, which is the same to the last byte.
+        strip: which of them to compute, from 1; the whole map if None.
         provenance: text by topic, written into the tags of the rasters.
         tell: is told, before work starts, how much memory it will take or that nothing is to do.
         any_units: take the scene's numbers as they are, whatever they stand for.
 
     Returns:
-        the paths of what was written.
+        the paths of what was written; with ``strip``, of what will be.
 
     Raises:
         BandError: if the scene's bands are not the predictor's.
@@ -106,27 +113,30 @@ def segment(
             :class:`~sscl_geo.io.units.BandUnits`.
     """
     bands = match_bands(scene, predictor.bands)
-    if not any_units and isinstance(predictor, HasUnits):
-        predictor = predictor.in_units(BandUnits.of(scene, bands), scene.path)
+    predictor = predictor if any_units else _in_units_of(scene, bands, predictor)
     plan = TilePlan(scene.shape, tile, margin, overlap, predictor.stride)
     interest = None if aoi is None else Interest(aoi, scene, plan)
     decision = getattr(predictor, "decision", Decision())
     post = post or PostProcessing()
-    if not decision.is_exclusive:
-        _refuse_of_several_labels(post, polygons)
+    _refuse_of_several_labels(decision, post, polygons)
     names = tuple(sorted(set(layers)))
     products = MapProducts.beside(out, names, polygons=polygons, exclusive=decision.is_exclusive)
     products.refuse_overwriting(Path(scene.path))
     parameters = {"tile": tile, "margin": margin, "overlap": overlap}
     on_host = torch.device(device).type == "cpu"
     batch_size = batch_size or max(1, ((512 if on_host else 2048) // tile) ** 2)
-    area = None if interest is None else interest.wkb.hex()
-    settings = {**parameters, "layers": names, "post": repr(post), "area": area}
+    settings = {
+        **parameters,
+        "layers": names,
+        "post": repr(post),
+        "area": None if interest is None else interest.wkb.hex(),
+    }
     run = run_hash(scene, predictor, settings)
+    tell = tell or _say_nothing
     if resume and run is not None and products.made_by(run):
         shutil.rmtree(partial_folder(out), ignore_errors=True)
-        if tell is not None:
-            tell(f"{out} is finished already")
+        remove_shares(out)
+        tell(f"{out} is finished already")
         return products
 
     written = _layers(predictor.classes, decision, names)
@@ -134,6 +144,7 @@ def segment(
     channels = len(predictor.classes)
     if "disagreement" in names:
         network, channels = WithPeak(predictor), channels + 1
+    share = _share(plan, strips, strip)
     process = warm_up(network, (batch_size, len(predictor.bands), tile, tile), device)
     need = plan_memory(
         scene,
@@ -145,12 +156,17 @@ def segment(
         batch_size=batch_size,
         limit=memory * 1e9,
         on_host=on_host,
+        share=share,
     )
-    if tell is not None:
-        tell(f"memory {need}")
-    partial = PartialMap(partial_folder(out), run or "", written, plan, need.parts, resume=resume)
+    tell(f"memory {need}")
+    partial = _partial(out, run or "", written, share, need.parts, strips, resume=resume)
+    ready = finished_shares(out, run, written, plan, strips) if resume and strip is None else []
 
     def predict(part: int) -> Iterator[Rows]:
+        columns, begin = partial.columns[part], partial.rows_done(part)
+        taken = next((done for done in ready if done.holds(columns)), None)
+        if taken is not None:
+            return taken.rows(columns, begin)
         return predict_rows(
             scene,
             network,
@@ -158,8 +174,8 @@ def segment(
             channels,
             bands=bands,
             compute=lambda values: [layer.compute(values) for layer in written],
-            columns=partial.columns[part],
-            from_row=partial.rows_done(part),
+            columns=columns,
+            from_row=begin,
             interest=interest,
             batch_size=batch_size,
             device=device,
@@ -169,15 +185,48 @@ def segment(
         widest = max(columns.width for columns in partial.columns)
         with rasterio.Env(GDAL_CACHEMAX=gdal_cache(scene, widest, len(predictor.bands))):
             compute_layers(partial, written, predict)
-            rasters = list(partial.rasters)
-            if not has_data(rasters[0]):
+            if strip is not None:
+                partial.keep()
+                return products
+            classes, *others = partial.rasters
+            if not has_data(classes):
                 partial.discard()
                 raise SceneError(_no_valid_pixel(scene, interest))
-            if decision.is_exclusive:
-                rasters[0] = post.apply(rasters[0], predictor.classes, scene.geobox)
+            classes = post.apply(classes, predictor.classes, scene.geobox)
             tags = _tags(scene, parameters, run, provenance or {})
-            finish_map(rasters, products, scene.geobox, predictor.classes, tags)
+            finish_map([classes, *others], products, scene.geobox, predictor.classes, tags)
+    remove_shares(out)
     return products
+
+
+def _share(plan: TilePlan, strips: int, strip: int | None) -> PlanShare:
+    """What this call computes: one strip, or what is not there of the map."""
+    share = plan.share(1 if strip is None else strip, strips)
+    return plan.share(1, 1) if strip is None else share
+
+
+def _partial(
+    out: Path,
+    run: str,
+    layers: Sequence[Layer],
+    share: PlanShare,
+    parts: int,
+    strips: int,
+    *,
+    resume: bool,
+) -> PartialMap:
+    """The map, or the share of it, that is to be computed in at least so many parts."""
+    if share.total > 1:
+        if not run:
+            raise ConfigError(
+                "Column strips of a network that is no PyTorch module cannot be told from those of "
+                "another; compute the map at once."
+            )
+        folder = share_folder(out, share.number, share.total)
+        return PartialMap(folder, run, layers, share, parts, resume=resume)
+    # Each part lies in one strip, from which it may be taken over.
+    in_strip = min(-(-parts // strips), len(share.plan.cols) // strips)
+    return PartialMap(partial_folder(out), run, layers, share, strips * in_strip, resume=resume)
 
 
 def _layers(
@@ -186,8 +235,22 @@ def _layers(
     return class_layer(classes, decision), *(make_layer(n, classes, decision) for n in names)
 
 
-def _refuse_of_several_labels(post: PostProcessing, polygons: Path | None) -> None:
-    if post != PostProcessing() or polygons is not None:
+def _in_units_of(
+    scene: Scene, bands: Sequence[str] | None, predictor: ClassNetwork
+) -> ClassNetwork:
+    if isinstance(predictor, HasUnits):
+        return predictor.in_units(BandUnits.of(scene, bands), scene.path)
+    return predictor
+
+
+def _say_nothing(_told: str) -> None:
+    """For callers who do not listen."""
+
+
+def _refuse_of_several_labels(
+    decision: Decision, post: PostProcessing, polygons: Path | None
+) -> None:
+    if not decision.is_exclusive and (post != PostProcessing() or polygons is not None):
         raise ConfigError(
             "The model gives each pixel any number of classes, in a band each, which cannot be "
             "tidied or drawn as polygons of one class; leave these options out."

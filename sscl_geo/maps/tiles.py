@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from sscl_geo.errors import ConfigError
 from sscl_geo.maps.axis import TileAxis
 
 
@@ -92,7 +93,52 @@ class TilePlan:
         edges = [part * count // parts for part in range(parts + 1)]
         return tuple(self._columns(a, b) for a, b in pairwise(edges))
 
+    def share(self, number: int, total: int) -> "PlanShare":
+        """One of so many shares of the scene, numbered from 1, from left to right.
+
+        Raises:
+            ConfigError: if there is no such share, or there are fewer tile columns than shares.
+        """
+        if not 1 <= number <= total:
+            raise ConfigError(f"There is no column strip {number} of {total}; count from 1.")
+        if total > len(self.cols):
+            raise ConfigError(
+                f"The scene has {len(self.cols)} tile columns, too few for {total} column strips; "
+                "choose fewer."
+            )
+        return PlanShare(self, number, total)
+
     def _columns(self, first: int, stop: int) -> Columns:
         begin, end = self.cols.finished(first)[0], self.cols.finished(stop - 1)[1]
         reaching = next(j for j in range(first + 1) if self.cols.span(j)[1] > begin)
         return Columns(reaching, stop, begin, end)
+
+
+@dataclass(frozen=True)
+class PlanShare:
+    """Some columns of a scene that are computed by themselves; see :meth:`TilePlan.share`.
+
+    Attributes:
+        plan: the tiles of the scene.
+        number: number of the share, from 1.
+        total: how many there are.
+    """
+
+    plan: TilePlan
+    number: int
+    total: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.plan.shape[0], self.whole.width
+
+    @property
+    def whole(self) -> Columns:
+        """All its columns, as columns of the scene."""
+        return self.cut(1)[0]
+
+    def cut(self, parts: int) -> tuple[Columns, ...]:
+        """Cut the share like a scene; see :meth:`TilePlan.cut`."""
+        begin, end = (self.number - 1) * parts, self.number * parts
+        return self.plan.cut(self.total * parts)[begin:end]

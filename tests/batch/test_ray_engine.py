@@ -18,7 +18,7 @@ from sscl_geo.models.segmenters import build_segmenter
 ray = pytest.importorskip("ray")
 from sscl_geo.batch.ray_engine import segment_with_ray  # noqa: E402 - ray must be there
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,10 +66,9 @@ def writer_of(raster):
     return None
 
 
-def kill_once_rows_are_finished(folder, killed):
-    """Kill the first worker that has noted finished rows."""
-    end = time.monotonic() + 300
-    while time.monotonic() < end and not killed:
+def kill_once_rows_are_finished(folder, killed, over):
+    """Kill the first worker that has noted finished rows, unless all is over before."""
+    while not over.is_set():
         for journal in folder.glob("*.partial/journal.json"):
             process = writer_of(journal.with_name("classes.raw"))
             if process is not None:
@@ -82,18 +81,33 @@ def kill_once_rows_are_finished(folder, killed):
 def test_a_killed_worker_is_replaced_and_the_files_are_those_of_one_process(
     settings, scenes, tmp_path
 ):
-    one, many, killed = tmp_path / "one", tmp_path / "many", []
+    one, many, killed, over = tmp_path / "one", tmp_path / "many", [], threading.Event()
     segmenter = SceneSegmenter(settings)
     for scene in scenes:
         segmenter.segment(Job(scene, one / f"{Path(scene).stem}.tif"))
-    killer = threading.Thread(target=kill_once_rows_are_finished, args=(many, killed))
+    killer = threading.Thread(target=kill_once_rows_are_finished, args=(many, killed, over))
     killer.start()
     jobs = [Job(scene, many / f"{Path(scene).stem}.tif") for scene in scenes]
-    outcomes = list(segment_with_ray(jobs, settings, workers=2))
+    try:
+        outcomes = list(segment_with_ray(jobs, settings, workers=2))
+    finally:
+        over.set()
     killer.join()
     assert len(killed) == 1
     assert sorted(o.scene for o in outcomes) == sorted(scenes)
     assert {o.status for o in outcomes} == {"done"}
+    assert sorted(p.name for p in many.iterdir()) == sorted(p.name for p in one.iterdir())
+    for path in one.iterdir():
+        assert path.read_bytes() == (many / path.name).read_bytes()
+
+
+def test_strips_of_a_scene_on_several_workers_give_the_files_of_one_process(
+    settings, scenes, tmp_path
+):
+    one, many = tmp_path / "one", tmp_path / "many"
+    SceneSegmenter(settings).segment(Job(scenes[0], one / "map.tif"))
+    (outcome,) = segment_with_ray([Job(scenes[0], many / "map.tif", strips=2)], settings, workers=2)
+    assert outcome.status == "done"
     assert sorted(p.name for p in many.iterdir()) == sorted(p.name for p in one.iterdir())
     for path in one.iterdir():
         assert path.read_bytes() == (many / path.name).read_bytes()

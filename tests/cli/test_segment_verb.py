@@ -122,6 +122,23 @@ def test_shards_together_give_the_files_of_one_run(make_scene, pixels, model, tm
         assert one.read_bytes() == many.read_bytes()
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_shards_of_column_strips_and_then_the_map(make_scene, pixels, model, tmp_path, several):
+    scenes = [make_scene(np.tile(pixels, 2), f"s{i}.tif") for i in range(1 + several)]
+    options = {"model": [model], "tile": 64, "layers": ["confidence"], "areas": True}
+    one, many = (tmp_path / name / ("" if several else "map.tif") for name in ("one", "many"))
+    segment(scenes, out=one, **options)
+    for number in (1, 2, 3):
+        segment(scenes, out=many, **options, strips=2, shard=f"{number}/3")
+    assert not list((tmp_path / "many").glob("*.areas.csv"))
+    segment(scenes, out=many, **options, strips=2)
+    made = {path.name for path in (tmp_path / "one").iterdir()} - {"manifest.csv"}
+    assert made <= {path.name for path in (tmp_path / "many").iterdir()}
+    for name in made:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
+    assert not list((tmp_path / "many").glob("*.share-*"))
+
+
 @pytest.mark.parametrize("wrong", ["3/2", "0/2", "half", "1/", "-1/2"])
 def test_a_shard_that_is_none_is_refused(make_scene, pixels, model, tmp_path, wrong):
     with pytest.raises(ConfigError, match="1/8 to 8/8"):

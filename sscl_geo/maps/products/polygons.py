@@ -67,7 +67,7 @@ def write_polygons(
 
     Raises:
         OutputError: if the suffix is none of :data:`~sscl_geo.io.vector_writing.FORMATS`.
-        DataSourceError: if the file cannot be written.
+        OSError: if the file cannot be written.
     """
     if path.suffix.lower() not in FORMATS:
         raise OutputError(
