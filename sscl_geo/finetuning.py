@@ -16,10 +16,11 @@ from sscl_geo.bundle import Bundle, load_bundle, save_bundle
 from sscl_geo.callbacks.best_weights import BestWeights
 from sscl_geo.classes import ClassTable
 from sscl_geo.datamodules.labelled import LabelledDataModule
+from sscl_geo.datasets.bundle_units import bundle_in_units
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import ConfigError, LabelError, TrainingError, UnitsError
+from sscl_geo.errors import ConfigError, LabelError, TrainingError
 from sscl_geo.io.labels import LabelOptions, open_with
-from sscl_geo.io.units import BandUnits, common_units, differing_scene
+from sscl_geo.io.units import common_units
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
@@ -153,7 +154,7 @@ def finetune(
     paths = [scenes] if isinstance(scenes, str | os.PathLike) else list(scenes)
     start = _load(encoder)
     chosen = _choose_bands(paths, bands, start)
-    start = _in_units_of(start, paths, chosen, any_units=any_units)
+    start = start if any_units else bundle_in_units(start, paths, chosen)
     pl.seed_everything(seed, verbose=False)
     if val_share:
         if within is not None:
@@ -266,26 +267,6 @@ def _choose_bands(
     chosen = encoder.bands if by_name else bands
     encoder.check_bands(tuple(chosen or dataset.bands), dataset.scenes[0].path)
     return chosen
-
-
-def _in_units_of(
-    encoder: Bundle | None,
-    paths: Sequence[StrPath],
-    bands: Sequence[str] | None,
-    *,
-    any_units: bool,
-) -> Bundle | None:
-    """The encoder with its statistics in the units of scenes, which must share them."""
-    if encoder is None or encoder.units is None or any_units:
-        return encoder
-    scenes = SceneDataset(paths, bands).scenes
-    other = differing_scene(scenes, bands)
-    if other is not None:
-        raise UnitsError(
-            f"{other.path} is in other units than {scenes[0].path}, so the encoder's statistics "
-            "cannot be right for both; fine-tune on scenes of one pixel type, scale and offset."
-        )
-    return encoder.in_units(BandUnits.of(scenes[0], bands), scenes[0].path)
 
 
 def _to_bundle(
