@@ -36,6 +36,20 @@ def nodata_of(dtype: object) -> int:
     return _NODATA_OF[str(dtype)]
 
 
+def map_dtype(values: Iterable[int]) -> str:
+    """Pixel type of maps of some class values: ``"uint8"``, or ``"uint16"`` where these do not fit.
+
+    255 marks pixels without data in uint8, so that it is a class only beside higher values, or
+    where all from 0 to 255 are classes.
+
+    Args:
+        values: class values; what cannot be one is left out of account.
+    """
+    usable = {value for value in values if 0 <= value <= HIGHEST_VALUE}
+    is_high = max(usable, default=0) > NODATA or len(usable) > NODATA
+    return "uint16" if is_high else "uint8"
+
+
 @dataclass(frozen=True)
 class LandCoverClass:
     """One class of a map.
@@ -111,7 +125,7 @@ class ClassTable:
     @property
     def dtype(self) -> str:
         """Pixel type of maps of these classes: ``"uint8"``, or ``"uint16"`` for high values."""
-        return "uint16" if max(self.values) > NODATA or len(self) > NODATA else "uint8"
+        return map_dtype(self.values)
 
     @property
     def nodata(self) -> int:

@@ -1,18 +1,15 @@
 """Fine-tuning a segmentation network with few labels, from files to a bundle."""
 
 import os
-import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import lightning.pytorch as pl
 import pandas as pd
-import torch
 
-import sscl_geo
 from sscl_geo.bundle import Bundle, save_bundle
 from sscl_geo.callbacks.best_weights import BestWeights, Select
 from sscl_geo.callbacks.checkpoints import Checkpoints
@@ -22,7 +19,6 @@ from sscl_geo.encoder_start import EncoderStart
 from sscl_geo.errors import ConfigError, LabelError, TrainingError
 from sscl_geo.io.digest import digest
 from sscl_geo.io.labels import LabelOptions
-from sscl_geo.io.units import common_units
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
@@ -30,6 +26,7 @@ from sscl_geo.models.segmenters import Decoder, load_encoder
 from sscl_geo.probing.remember import remember_cells
 from sscl_geo.resuming import find_checkpoint
 from sscl_geo.run_folder import RunFolder
+from sscl_geo.segmenter_bundle import segmenter_bundle
 from sscl_geo.tasks.segmentation import Segmentation
 from sscl_geo.trainer_options import TrainerOptions
 from sscl_geo.training import fit
@@ -262,7 +259,7 @@ def finetune(
     if start is not None:
         told |= {"encoder": "pretrained"}
         told |= {f"encoder_{name}": text for name, text in start.provenance.items()}
-    bundle = replace(_to_bundle(task, data, patch_size, told), license=license)
+    bundle = segmenter_bundle(task, data, patch_size, told, license)
     if out is not None:
         _write(bundle, out, folder)
     return FinetuneResult(
@@ -300,29 +297,3 @@ def _write(bundle: Bundle, out: StrPath, folder: RunFolder | None) -> None:
     save_bundle(bundle, out)
     if folder is not None:
         folder.forget()
-
-
-def _to_bundle(
-    task: Segmentation, data: LabelledDataModule, patch_size: int, provenance: dict[str, str]
-) -> Bundle:
-    scene = data.scenes[0]
-    return Bundle(
-        kind="segmenter",
-        encoder=task.hparams["backbone"],
-        decoder=task.hparams["model"],
-        bands=data.bands,
-        mean=data.band_mean,
-        std=data.band_std,
-        resolution=scene.pixel_size,
-        resolution_unit=scene.geobox.crs.units[0] if scene.geobox.crs else "pixel",
-        patch_size=patch_size,
-        classes=data.classes,
-        provenance={
-            "sscl_geo": sscl_geo.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-            **provenance,
-        },
-        state_dict=task.model.state_dict(),
-        units=common_units(data.scenes, data.bands),
-    )

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sscl_geo.classes import HIGHEST_VALUE, NODATA, nodata_of
+from sscl_geo.classes import HIGHEST_VALUE, NODATA, map_dtype, nodata_of
 from sscl_geo.errors import SceneError
 
 _UNKNOWN: Final = -1
@@ -17,20 +17,20 @@ class ValueCodes:
 
     Args:
         named: values that a class table or a legend names; of those from 255 up only these can
-            occur. Without any above 255, 255 is no class but marks pixels without data.
+            occur. They decide whether 255 or 65535 marks pixels without data.
 
     Attributes:
         values: class value of each code, ascending.
     """
 
     def __init__(self, named: Iterable[int]) -> None:
-        high = sorted({value for value in named if NODATA <= value <= HIGHEST_VALUE})
-        is_wide = any(value > NODATA for value in high)
-        self.values = np.array([*range(NODATA), *(high if is_wide else ())])
+        named = set(named)
+        nodata = nodata_of(map_dtype(named))
+        high = sorted(v for v in named if NODATA <= v <= HIGHEST_VALUE and v != nodata)
+        self.values = np.array([*range(NODATA), *high])
         self._code_of = np.full(nodata_of("uint16") + 1, _UNKNOWN)
         self._code_of[self.values] = np.arange(len(self.values))
-        for empty in {nodata_of("uint16"), nodata_of("uint16" if is_wide else "uint8")}:
-            self._code_of[empty] = self.nodata
+        self._code_of[[nodata, nodata_of("uint16")]] = self.nodata
 
     @property
     def nodata(self) -> int:

@@ -10,6 +10,8 @@ from sscl_geo.classes import (
     ClassTable,
     LandCoverClass,
     default_color,
+    map_dtype,
+    nodata_of,
     parse_row,
 )
 from sscl_geo.errors import LabelError
@@ -115,9 +117,12 @@ def _from_style(style: QgisStyle, path: str) -> Classification:
         [key for value in c.values if (key := number_or_text(value)) is not None]
         for c in style.classes
     ]
-    is_high = any(isinstance(k, int) and NODATA < k <= HIGHEST_VALUE for ks in sources for k in ks)
-    usable = set(range(HIGHEST_VALUE + 1)) - (set() if is_high else {NODATA})
-    own = [min((k for k in keys if k in usable), default=None) for keys in sources]
+    numbers = [[k for k in keys if isinstance(k, int)] for keys in sources]
+    nodata = nodata_of(map_dtype(k for keys in numbers for k in keys))
+    own = [
+        min((k for k in keys if 0 <= k <= HIGHEST_VALUE and k != nodata), default=None)
+        for keys in numbers
+    ]
     free = iter(n for n in range(1, HIGHEST_VALUE) if n not in own and n != NODATA)
     values = [next(free) if value is None else value for value in own]
     labels = [c.label or f"class {v}" for c, v in zip(style.classes, values, strict=True)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable, nodata_of
+from sscl_geo.classes import HIGHEST_VALUE, ClassTable, map_dtype, nodata_of
 from sscl_geo.errors import LabelError
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.legend import Legend, read_legend
@@ -105,8 +105,7 @@ def _no_label(wanted: Classification, legend: Legend) -> int:
     """The value that carries no label: 255, or 65535 where there are classes of higher values."""
     if wanted.table is not None:
         return wanted.table.nodata
-    is_wide = any(NODATA < value <= HIGHEST_VALUE for value in legend.names)
-    return nodata_of("uint16" if is_wide else "uint8")
+    return nodata_of(map_dtype(legend.names))
 
 
 def _source(number: int, legend: Legend) -> SourceClass:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable
+from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable, map_dtype, nodata_of
 from sscl_geo.errors import LabelError, SkippedLabelWarning
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.legend import Legend
@@ -113,8 +113,8 @@ def _is_class_value(value: int | None, names: Mapping[int | None, str | None]) -
     """Whether a value can be a class; high ones, which measurements also have, need a name."""
     if value is None or 0 <= value < NODATA:
         return True
-    is_high = max(v for v in names if v is not None) > NODATA
-    return is_high and NODATA <= value <= HIGHEST_VALUE and names[value] is not None
+    nodata = nodata_of(map_dtype(v for v in names if v is not None))
+    return NODATA <= value <= HIGHEST_VALUE and value != nodata and names[value] is not None
 
 
 _KEEP: Final = object()

@@ -221,6 +221,16 @@ def test_255_stays_without_a_label_among_low_values(make_scene):
     assert high.on_grid(high.scene.geobox).tolist() == [[0, 2, 1]]
 
 
+def test_all_of_256_classes_stay_classes(make_map):
+    """No value is above 255 then, and 255 is a class like the others."""
+    table = ClassTable.from_values(range(256), {v: f"c{v}" for v in range(256)})
+    values = np.arange(272).reshape(16, 17) % 256
+    path = make_map(values, table)
+    assert open_map(path).classes.names == table.names
+    np.testing.assert_array_equal(open_labels(path).on_grid(open_scene(path).geobox), values)
+    assert evaluate(path, path).confusion.trace() == 272
+
+
 @pytest.mark.parametrize("count", [256, 257, 300])
 def test_the_first_of_the_largest_wins_among_many(count):
     values = torch.rand(count, 40, 50)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioIOError
 
-from sscl_geo.classes import NODATA, ClassTable, nodata_of
+from sscl_geo.classes import NODATA, ClassTable, map_dtype, nodata_of
 from sscl_geo.errors import SceneError
 from sscl_geo.io.legend import read_legend
 from sscl_geo.io.remote import side_car_env
@@ -103,10 +103,7 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
         ) from error
     legend = read_legend(path)
     order = read_order(path.with_name(f"{path.name}.aux.xml"))
-    empty = {nodata_of(dtype), nodata}
-    is_wide = any(NODATA < value < nodata_of(dtype) for value in legend.names)
-    if not is_wide:
-        empty.add(NODATA)
+    empty = {nodata_of(dtype), nodata_of(map_dtype(legend.names)), nodata}
     found = set(np.flatnonzero(areas.pixels).tolist()) - empty
     strange = next((v for v in sorted(found) if v >= NODATA and v not in legend.names), None)
     if strange is not None:
