@@ -14,6 +14,7 @@ from sscl_geo.geometry.affine import invert, matrix_from_affine, transform_point
 from sscl_geo.geometry.footprint import corners
 from sscl_geo.geometry.grid import grid_shape, grid_wkt, window_offset
 from sscl_geo.io.class_table import Classification
+from sscl_geo.io.label_colors import ColorCodes
 from sscl_geo.io.label_values import label_values
 from sscl_geo.io.labels import Resampling
 from sscl_geo.io.reading import SceneReader
@@ -29,11 +30,12 @@ _RESAMPLING = {"nearest": Method.nearest, "majority": Method.mode}
 
 
 class RasterLabels:
-    """Labels from the first band of a raster.
+    """Labels from a raster of one band of class values, or of three bands of their colours.
 
     Pixels with the file's nodata value, NaN, a mask, or the value 255 carry no label; 65535 instead
     of 255 where a class table, or the file's own names, have classes of higher values. Values may
-    be stored as floating point numbers as long as they are whole.
+    be stored as floating point numbers as long as they are whole. Colours need the classes and are
+    read as :class:`~sscl_geo.io.label_colors.ColorCodes` says.
 
     Args:
         path: any raster that GDAL reads.
@@ -45,8 +47,8 @@ class RasterLabels:
         crs: coordinate reference system in place of the one that the file names.
 
     Raises:
-        LabelError: if the file is no georeferenced raster of one band, holds no label, or a value
-            outside ``wanted``.
+        LabelError: if the file is no georeferenced raster of one band, or of three bands of bytes
+            with ``wanted``, holds no label, or a value outside ``wanted``.
     """
 
     def __init__(
@@ -62,16 +64,13 @@ class RasterLabels:
             self.scene: Scene = open_scene(path) if crs is None else open_in_crs(path, crs)
         except SceneError as error:
             raise LabelError(f"The labels cannot be used: {error}") from error
-        if len(self.scene.bands) != 1:
-            raise LabelError(
-                f"The label raster {self.path} has {len(self.scene.bands)} bands; "
-                "give one band of class values."
-            )
+        wanted = wanted or Classification()
+        self._colors = _color_codes(self.scene, wanted)
         self.crs = grid_wkt(self.scene.geobox)
         self.extent = shapely.Polygon(
             corners(matrix_from_affine(self.scene.geobox.affine), self.scene.shape)
         )
-        values = label_values(self.scene, wanted or Classification(), remap or Remap())
+        values = label_values(self.scene, wanted, remap or Remap())
         self.classes, self.is_named_only = values.classes, values.is_named_only
         self._values = values
 
@@ -146,7 +145,20 @@ class RasterLabels:
     def _read(
         self, reader: SceneReader, row: int, col: int, height: int, width: int
     ) -> NDArray[np.unsignedinteger]:
-        return self._values.indices(reader.read_raw(row, col, height, width))
+        patch = reader.read_raw(row, col, height, width)
+        return self._values.indices(self._colors.decode(patch) if self._colors else patch)
+
+
+def _color_codes(scene: Scene, wanted: Classification) -> ColorCodes | None:
+    """How the colours of a raster are to be read; None if it holds values."""
+    if len(scene.bands) == 1:
+        return None
+    if len(scene.bands) == 3 and scene.dtype == "uint8" and wanted.table is not None:
+        return ColorCodes(wanted.table, scene.path)
+    raise LabelError(
+        f"The label raster {scene.path} has {len(scene.bands)} bands; give one band of class "
+        "values, or three bands of bytes together with a class table that has their colours."
+    )
 
 
 def _covering_window(
