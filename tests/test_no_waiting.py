@@ -1,5 +1,6 @@
 """Whole training steps of every method, augmentation and logging included, wait for no device."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -43,6 +44,13 @@ class Watched(PairDataModule):
             self.guard.__enter__()
         return super().on_after_batch_transfer(batch, dataloader_idx)
 
+    def unwatch(self) -> bool:
+        """Ends the watch, and says whether there was one."""
+        guard, self.guard = self.guard, None
+        if guard is not None:
+            guard.__exit__(None, None, None)
+        return guard is not None
+
 
 class Unwatch(pl.Callback):
     """Ends the watch of a step, when all other callbacks have seen it."""
@@ -50,18 +58,17 @@ class Unwatch(pl.Callback):
     steps = 0
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        if trainer.datamodule.guard is not None:
-            trainer.datamodule.guard.__exit__(None, None, None)
-            self.steps += 1
+        self.steps += trainer.datamodule.unwatch()
 
 
 @pytest.fixture
-def data(make_scene, no_waiting) -> Watched:
+def data(make_scene, no_waiting) -> Iterator[Watched]:
     pixels = np.random.default_rng(0).integers(1, 255, (3, 160, 160)).astype(np.uint8)
     options = {"patch_size": 64, "batch_size": 2, "length": 6, "rotation": 20.0}
     module = Watched([str(make_scene(pixels, nodata=0))], **options)
     module.watch = no_waiting
-    return module
+    yield module
+    module.unwatch()  # where a step broke off
 
 
 def train(task: PairTask, data: Watched) -> int:
