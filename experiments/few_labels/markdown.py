@@ -63,4 +63,5 @@ def _cell(part: pd.DataFrame, scene: str, mode: str) -> str:
     if one.empty:
         return ""
     row = one.iloc[0]
-    return f"{row['mean']:.1f} ± {row['label_std']:.1f} ({row['seeds']})"
+    # Columns are narrow: a figure shall not be broken.
+    return f"{row['mean']:.1f} ± {row['label_std']:.1f} ({row['seeds']})".replace(" ", "&nbsp;")

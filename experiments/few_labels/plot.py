@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _COLORS = (
     LIGHT.ink, "#1f77b4", "#e07b28", "#2e8b57", "#9467bd", "#b5442f", "#d16ba5", "#8a8a8a",
-    "#b3a125", "#2ba3b5",
+    "#b3a125", "#2ba3b5", "#5c4a9c", "#7a5230", "#6b9a00",
 )  # fmt: skip
 
 
@@ -34,7 +34,9 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
     """
     found = table(figures[figures["drawn"] == drawn])
     scenes = list(dict.fromkeys(found["scene"]))
-    modes = [m for m in MODES if m in set(found["mode"])]
+    shares = found.groupby("mode")["label_share"].nunique()
+    # One share makes no line; it stands in the table.
+    modes = [m for m in MODES if shares.get(m, 0) > (shares.max() > 1)]
     figure = new_figure(4.2 * len(modes) + 1.6, 3.2 * len(scenes))
     figure.patch.set_facecolor(LIGHT.page)
     axes = figure.subplots(len(scenes), len(modes), squeeze=False)
