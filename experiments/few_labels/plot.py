@@ -35,8 +35,9 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
     found = table(figures[figures["drawn"] == drawn])
     scenes = list(dict.fromkeys(found["scene"]))
     shares = found.groupby("mode")["label_share"].nunique()
-    # One share makes no line; it stands in the table.
-    modes = [m for m in MODES if shares.get(m, 0) > (shares.max() > 1)]
+    # One share makes no line and stands in the table; it is drawn where there is nothing else.
+    least = min(2, shares.max())
+    modes = [m for m in MODES if shares.get(m, 0) >= least]
     figure = new_figure(4.2 * len(modes) + 1.6, 3.2 * len(scenes))
     figure.patch.set_facecolor(LIGHT.page)
     axes = figure.subplots(len(scenes), len(modes), squeeze=False)

@@ -4,21 +4,7 @@ from sscl_geo.studies import isprs
 from sscl_geo.studies.field_dataset import FieldDataset, Part, TileSource
 
 _TRAIN = (
-    "1",
-    "3",
-    "5",
-    "7",
-    "11",
-    "13",
-    "15",
-    "17",
-    "21",
-    "23",
-    "26",
-    "28",
-    "30",
-    "32",
-    "34",
+    *("1", "3", "5", "7", "11", "13", "15", "17", "21", "23", "26", "28", "30", "32", "34"),
     "37",
 )
 _TEST = (
