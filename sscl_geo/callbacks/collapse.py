@@ -12,6 +12,8 @@ from sscl_geo.errors import CollapseWarning, TrainingError
 
 _BRANCHES = ("instance", "dense")
 _SPREADS = 0.6
+_GROWTH = 2.0
+"""Growth of the weights between two looks that no sound learning rate brings about."""
 
 
 class CollapseMonitor(Callback):
@@ -22,6 +24,9 @@ class CollapseMonitor(Callback):
     projection the deviation is 0, and the loss is at its best (Chen and He, 2021, figure 2). When
     they spread well but along a line only, the rank tells it: dimensional collapse (Jing et al.,
     2022).
+
+    Weights that double within one look are told as what they are, a learning rate far too high:
+    features of such an encoder need not lose their spread.
 
     What is said names the cause that the other logged values point to. A branch that keeps its
     spread because it has nothing to learn from (no data, no counterparts) is warned of too, since
@@ -51,14 +56,18 @@ class CollapseMonitor(Callback):
         self.on_collapse = on_collapse
         self._low = dict.fromkeys(_BRANCHES, 0)
         self._seen = -1
+        self._length = math.nan
+        self._grown = False
 
     def state_dict(self) -> dict[str, Any]:
-        """How often each branch was low in a row, for a checkpoint."""
-        return {"low": dict(self._low)}
+        """How often each branch was low in a row, and the weights' length, for a checkpoint."""
+        return {"low": dict(self._low), "length": self._length, "grown": self._grown}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with what a checkpoint knew."""
         self._low.update(state_dict["low"])
+        self._length = state_dict.get("length", math.nan)
+        self._grown = state_dict.get("grown", False)
 
     def on_train_batch_end(
         self,
@@ -78,6 +87,7 @@ class CollapseMonitor(Callback):
             return
         self._seen = step
         logged = trainer.callback_metrics
+        self._look_at_weights(_value(logged, "weight_norm"), step)
         for branch in _BRANCHES:
             if f"train_{branch}_std" not in logged:
                 continue
@@ -102,6 +112,16 @@ class CollapseMonitor(Callback):
                     CollapseWarning,
                     stacklevel=2,
                 )
+
+    def _look_at_weights(self, length: float, step: int) -> None:
+        growth, self._length = length / (self._length or math.nan), length
+        if growth > _GROWTH and not self._grown:
+            self._grown = True
+            self._tell(
+                f"The encoder's weights have grown {growth:.1f}-fold in the {self.every} steps up "
+                f"to step {step}: the learning rate is far too high, so lower lr or lengthen "
+                "warmup_steps."
+            )
 
     def _tell(self, sentence: str) -> None:
         if self.on_collapse == "stop":

@@ -12,7 +12,7 @@ from torchgeo.tasks.base import BaseTask
 from sscl_geo.errors import ConfigError
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.hypercolumns import hypercolumns
-from sscl_geo.tasks.health import feature_health, mean_cosine
+from sscl_geo.tasks.health import feature_health, mean_cosine, norm_of
 from sscl_geo.tasks.pair_views import PairViews
 from sscl_geo.tasks.schedule import OptimizerName, optimizer_with_schedule, parameter_groups
 
@@ -28,8 +28,9 @@ class PairTask(BaseTask):
     term as ``train_<term>``, the share of valid pixels as ``train_valid``, and for each branch
     (``instance``, ``dense``) every ``monitor_every`` steps ``train_<branch>_std``,
     ``train_<branch>_rank`` (see :func:`~sscl_geo.tasks.health.feature_health`) and
-    ``train_<branch>_cosine``, the mean cosine of what a method makes similar. Dense methods log
-    the share of cells that have a counterpart as ``train_overlap``. No step waits for the device.
+    ``train_<branch>_cosine``, the mean cosine of what a method makes similar, and as
+    ``train_weight_norm`` the length of all the encoder's weights. Dense methods log the share of
+    cells that have a counterpart as ``train_overlap``. No step waits for the device.
 
     Args:
         encoder: name of the encoder, of segmentation-models-pytorch or (``tu-…``) timm.
@@ -165,6 +166,8 @@ class PairTask(BaseTask):
         weights = self.weights_now()
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.log_values({"loss": loss, **terms, "valid": views.valid.float().mean()}, views)
+        if self.global_step % self.hparams["monitor_every"] == 0:
+            self.log_values({"weight_norm": norm_of(self.encoder.parameters())}, views)
         return loss
 
     def log_values(self, values: dict[str, Tensor], views: PairViews) -> None:

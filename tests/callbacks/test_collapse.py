@@ -71,6 +71,38 @@ def test_views_without_data_are_told_though_they_spread() -> None:
         run(CollapseMonitor(every=1), [0.9] * 9, branch="instance", valid=0.02)
 
 
+def weigh(monitor: CollapseMonitor, lengths: list[float], first_step: int = 0) -> None:
+    for step, length in enumerate(lengths, first_step):
+        metrics = {"train_weight_norm": torch.tensor(length)}
+        trainer = SimpleNamespace(global_step=step, callback_metrics=metrics)
+        monitor.on_train_batch_end(trainer, None, None, None, 0)
+
+
+def test_weights_that_double_between_looks_are_told_once() -> None:
+    with pytest.warns(CollapseWarning, match=r"grown 2\.5-fold in the 1 steps up to step 2") as told:
+        weigh(CollapseMonitor(every=1), [10.0, 11.0, 27.5, 90.0])
+    assert len(told) == 1
+
+
+def test_weights_that_grow_slowly_are_not_told_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        weigh(CollapseMonitor(every=1), [10.0 * 1.5**step for step in range(9)])
+
+
+def test_growth_over_a_break_is_told() -> None:
+    first, second = CollapseMonitor(every=1), CollapseMonitor(every=1)
+    weigh(first, [10.0])
+    second.load_state_dict(first.state_dict())
+    with pytest.warns(CollapseWarning, match="learning rate"):
+        weigh(second, [40.0], first_step=1)
+
+
+def test_a_learning_rate_far_too_high_can_end_the_training() -> None:
+    with pytest.raises(TrainingError, match="learning rate is far too high"):
+        weigh(CollapseMonitor(every=1, on_collapse="stop"), [10.0, 50.0])
+
+
 def test_a_lack_of_counterparts_does_not_end_a_training() -> None:
     with pytest.warns(CollapseWarning):
         run(CollapseMonitor(every=1, on_collapse="stop"), [0.9] * 9, valid=1.0, overlap=0.0)

@@ -90,3 +90,8 @@ def test_views_without_data_are_named(make_batch, train, monitor) -> None:
         batch["image"] *= batch["valid"][:, :, None]
     with pytest.warns(CollapseWarning, match="only 6% of the pixels have data"):
         train(build("byol"), batches, callbacks=monitor())
+
+
+def test_a_learning_rate_far_too_high_is_named(make_batch, train, monitor) -> None:
+    with pytest.warns(CollapseWarning, match=r"weights have grown .* learning rate is far too"):
+        train(build("sscl", lr=1.0), [make_batch() for _ in range(4)], callbacks=monitor())
