@@ -101,13 +101,19 @@ class Bundle:
     def encoder_weights(self) -> dict[str, torch.Tensor]:
         """Weights of the encoder alone, by its own names."""
         if self.kind == "encoder":
-            return {k: v for k, v in self.state_dict.items() if not k.startswith("decoder.")}
+            others = ("decoder.", "pixel_factors.")
+            return {k: v for k, v in self.state_dict.items() if not k.startswith(others)}
         return _under("encoder.", self.state_dict)
 
     @property
     def decoder_weights(self) -> dict[str, torch.Tensor]:
         """Weights of the decoder alone, by its own names; none where it was not trained."""
         return _under("decoder.", self.state_dict)
+
+    @property
+    def pixel_factor_weights(self) -> dict[str, torch.Tensor]:
+        """Weights of the pixel factors alone, by their own names; none where not learned."""
+        return _under("pixel_factors.", self.state_dict)
 
     def in_units(self, units: BandUnits, path: str) -> "Bundle":
         """The bundle for scenes in other units: the same but for ``mean``, ``std`` and ``units``.

@@ -95,6 +95,10 @@ def test_no_training_step_waits_from_augmentation_to_callbacks(method: str, data
     assert train(build(method), data) == 2
 
 
+def test_learning_pixel_factors_does_not_wait(data: Watched) -> None:
+    assert train(build("sscl", pixel_factors=4), data) == 2
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "lars"])
 def test_no_optimizer_waits(optimizer: str, data: Watched) -> None:
     assert train(build("byol", optimizer=optimizer), data) == 2

@@ -21,7 +21,12 @@ from rich.table import Table
 from experiments.benchmarks.machine import describe_machine, describe_versions
 from experiments.few_labels.config import HAND_MADE, UNTRAINED, Row, StudyConfig
 from experiments.few_labels.encoders import encoder_of, network_of
-from experiments.few_labels.features import encoder_features, hand_made_features
+from experiments.few_labels.features import (
+    encoder_features,
+    factor_features,
+    hand_made_features,
+    pixel_features,
+)
 from experiments.few_labels.figures import Figure, read_units, unit_path, write_unit
 from experiments.few_labels.finetune import finetuned_map
 from experiments.few_labels.ground import Ground
@@ -36,7 +41,7 @@ from sscl_geo.progress import track
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-OURS = ("sscl", "sscl_decoder")
+OURS = ("sscl", "sscl_pixels", "sscl_decoder")
 """Rows that are compared with every other."""
 
 
@@ -82,7 +87,10 @@ def _run(config: StudyConfig, options: argparse.Namespace) -> None:
         if names and scene.name not in names:
             continue
         ground = Ground.prepare(scene, options.work)
-        hand_made = hand_made_features(ground.image, ground.parts["train"])
+        without_network = {
+            "bands": hand_made_features(ground.image, ground.parts["train"]),
+            "factors": factor_features(ground.image, ground.parts["train"]),
+        }
         for mode in ("probe", "finetune"):
             jobs = [
                 row
@@ -93,7 +101,7 @@ def _run(config: StudyConfig, options: argparse.Namespace) -> None:
             for row in track(jobs, f"{scene.name}, {mode}"):
                 unit = unit_path(options.work, scene.name, row, mode)
                 if mode == "probe":
-                    figures = _probe(row, ground, hand_made, config, options.work)
+                    figures = _probe(row, ground, without_network, config, options.work)
                 else:
                     figures = _finetune(row, ground, config, options.work)
                 write_unit(figures, unit)
@@ -111,16 +119,26 @@ def _wanted(row: Row, mode: str, config: StudyConfig, only: set[str]) -> bool:
 
 
 def _probe(
-    row: Row, ground: Ground, hand_made: torch.Tensor, config: StudyConfig, work: Path
+    row: Row,
+    ground: Ground,
+    without_network: dict[str, torch.Tensor],
+    config: StudyConfig,
+    work: Path,
 ) -> list[Figure]:
-    """Figures of frozen features, alone and beside the hand-made ones."""
+    """Figures of frozen features, alone and beside those that need no network."""
     kind = "forest" if row.method == "bands_forest" else "linear"
     if row.method in HAND_MADE:
-        views = {"probe": hand_made}
+        views = {"probe": without_network[row.method.partition("_")[0]]}
     else:
-        encoder = network_of(encoder_of(row, ground, config, work / "encoders"))
-        features = encoder_features(encoder, ground.image, ground.parts["train"], config.components)
-        views = {"probe": features, "probe_bands": torch.cat([features, hand_made])}
+        bundle = encoder_of(row, ground, config, work / "encoders")
+        features = encoder_features(
+            network_of(bundle), ground.image, ground.parts["train"], config.components
+        )
+        if bundle.pixel_factor_weights:
+            features = torch.cat([features, pixel_features(bundle, ground.image)])
+        views = {"probe": features} | {
+            f"probe_{name}": torch.cat([features, other]) for name, other in without_network.items()
+        }
     asked = ground.labels_of("test") != IGNORE_INDEX
     figures = []
     for drawn in config.drawn:

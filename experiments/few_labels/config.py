@@ -10,8 +10,9 @@ import yaml
 from sscl_geo.errors import ConfigError
 
 Init = Literal["none", "random", "imagenet"]
-HAND_MADE = ("bands_linear", "bands_forest")
-"""Rows without a network: the bands and their surroundings, see ``hand_made.py``."""
+HAND_MADE = ("bands_linear", "bands_forest", "factors_linear")
+"""Rows without a network: the bands and their surroundings, see ``hand_made.py``, and those of slow
+functions of the spectrum, see ``autocorrelation_factors.py``."""
 
 UNTRAINED = "untrained"
 """The row of an encoder that was not pretrained here: random or ImageNet weights."""

@@ -6,9 +6,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from experiments.autocorrelation_factors import autocorrelation_factors
 from experiments.hand_made import bands_and_surroundings
+from sscl_geo.bundle import Bundle
+from sscl_geo.models.pixel_factors import PixelFactors
 
 _STRIDE = 32
+_NEAR, _FACTORS = 4.0, 20
 _SAMPLE = 8000
 """Training pixels that principal components and scales are computed from."""
 
@@ -77,6 +81,34 @@ def hand_made_features(image: Tensor, seen: NDArray[np.bool_]) -> Tensor:
     known = take(features, _draw(seen))
     mean, std = known.mean(dim=0), known.std(dim=0).clamp(min=1e-6)
     return (features - mean[:, None, None]) / std[:, None, None]
+
+
+def factor_features(image: Tensor, seen: NDArray[np.bool_]) -> Tensor:
+    """Autocorrelation factors of the spectrum, and their means and deviations in the same windows.
+
+    Args:
+        image: the whole scene, shape (C, H, W), standardised.
+        seen: the training part, shape (H, W).
+
+    Returns:
+        shape (100, H, W), in their natural scale: noisy factors count little.
+    """
+    return bands_and_surroundings(autocorrelation_factors(image, seen, _NEAR, _FACTORS)[None])[0]
+
+
+@torch.no_grad()
+def pixel_features(bundle: Bundle, image: Tensor) -> Tensor:
+    """Pixel factors of a bundle, and their means and deviations in the same windows.
+
+    Args:
+        bundle: of an encoder that was pretrained with pixel factors.
+        image: the whole scene, shape (C, H, W), standardised.
+
+    Returns:
+        shape (5 F, H, W) for F factors, in their natural scale.
+    """
+    factors = PixelFactors.of_weights(bundle.pixel_factor_weights)
+    return bands_and_surroundings(factors(image[None]))[0]
 
 
 def take(features: Tensor, at: NDArray[np.int_]) -> Tensor:

@@ -27,8 +27,8 @@ class Figure:
         init: as above.
         label_share: share of the training labels, as a fraction.
         drawn: ``patch`` or ``pixel``.
-        mode: ``probe`` (features alone), ``probe_bands`` (features beside the hand-made ones) or
-            ``finetune``.
+        mode: ``probe`` (features alone), ``probe_bands`` and ``probe_factors`` (features beside
+            those without a network) or ``finetune``.
         label_seed: draw of the labels.
         seed: pretraining seed.
         oa: overall accuracy.

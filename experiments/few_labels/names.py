@@ -5,8 +5,10 @@ from typing import Final
 METHODS: Final = {
     "bands_linear": "bands and surroundings, linear",
     "bands_forest": "bands and surroundings, forest",
+    "factors_linear": "slow functions of the spectrum and surroundings, linear",
     "untrained": "no pretraining",
     "sscl": "SSCCL",
+    "sscl_pixels": "SSCCL with pixel factors",
     "sscl_decoder": "SSCCL with a decoder",
     "sscl_no_instance": "SSCCL without the instance branch",
     "sscl_no_semantic": "SSCCL without the semantic term",
@@ -21,4 +23,9 @@ METHODS: Final = {
 
 INITS: Final = {"none": "no network", "random": "random", "imagenet": "ImageNet"}
 
-MODES: Final = {"probe": "probe", "probe_bands": "probe + bands", "finetune": "fine-tuned"}
+MODES: Final = {
+    "probe": "probe",
+    "probe_bands": "probe + bands",
+    "probe_factors": "probe + slow functions",
+    "finetune": "fine-tuned",
+}

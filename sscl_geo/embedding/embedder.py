@@ -10,6 +10,7 @@ from sscl_geo.errors import BundleError
 from sscl_geo.io.units import BandUnits
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.hypercolumns import hypercolumns
+from sscl_geo.models.pixel_factors import PixelFactors
 from sscl_geo.transforms.normalize import Normalize
 
 Grid = Literal["cells", "pixels"]
@@ -59,7 +60,7 @@ class Embedder(nn.Module):
         if self.units is None:
             return self
         mean, std = self.normalize.in_units(self.units, units, path)
-        other = Embedder(self.encoder, mean, std, self.bands, self.cell, self.stride, units)
+        other = type(self)(self.encoder, mean, std, self.bands, self.cell, self.stride, units)
         return other.to(self.normalize.mean.device).eval()
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
@@ -73,6 +74,14 @@ class Embedder(nn.Module):
             float32 of shape (B, D, H / cell, W / cell).
         """
         return hypercolumns(self.encoder(self.normalize(image, valid)), self.cell)
+
+
+class FactorEmbedder(Embedder):
+    """Normalise, and give the pixel factors of each pixel: an :class:`Embedder` of cells of 1."""
+
+    def forward(self, image: Tensor, valid: Tensor) -> Tensor:
+        """Factors of each pixel, as :meth:`Embedder.forward` gives features of cells."""
+        return self.encoder(self.normalize(image, valid))
 
 
 class PixelEmbedder(nn.Module):
@@ -108,10 +117,12 @@ def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
 
     Args:
         bundle: what ``pretrain`` or ``finetune`` wrote; of a segmenter, its encoder is taken.
-        cell: pixels per cell of the features, a power of 2 up to the encoder's largest stride.
+        cell: pixels per cell of the features, a power of 2 up to the encoder's largest stride; 1
+            for the pixel factors that were learned beside the encoder.
 
     Raises:
-        BundleError: if the weights do not fit the description, or there is no such cell.
+        BundleError: if the weights do not fit the description, there is no such cell, or no pixel
+            factors were learned.
 
     Example:
         >>> import torch
@@ -121,6 +132,8 @@ def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
         >>> embedder(torch.rand(1, 3, 64, 64), torch.ones(1, 64, 64, dtype=torch.bool)).shape
         torch.Size([1, 768, 4, 4])
     """
+    if cell == 1:
+        return _factor_embedder(bundle)
     encoder = build_encoder(bundle.encoder, len(bundle.bands))
     try:
         encoder.load_state_dict(bundle.encoder_weights)
@@ -136,4 +149,25 @@ def build_embedder(bundle: Bundle, cell: int = 8) -> Embedder:
             f"choose 2, 4, 8 … {stride}."
         )
     embedder = Embedder(encoder, bundle.mean, bundle.std, bundle.bands, cell, stride, bundle.units)
+    return embedder.eval().requires_grad_(requires_grad=False)
+
+
+def _factor_embedder(bundle: Bundle) -> FactorEmbedder:
+    weights = bundle.pixel_factor_weights
+    if not weights:
+        raise BundleError(
+            "The bundle has no pixel factors, which cells of 1 pixel need; pretrain with "
+            "pixel_factors, or choose cells of 2, 4, 8 … pixels."
+        )
+    try:
+        factors = PixelFactors.of_weights(weights)
+        fits = factors.waves.shape[1] == len(bundle.bands)
+    except (KeyError, IndexError, TypeError, RuntimeError):
+        fits = False
+    if not fits:
+        raise BundleError(
+            f"The pixel factors of the bundle do not fit its {len(bundle.bands)} bands; pretrain "
+            "again."
+        )
+    embedder = FactorEmbedder(factors, bundle.mean, bundle.std, bundle.bands, 1, 1, bundle.units)
     return embedder.eval().requires_grad_(requires_grad=False)

@@ -1,8 +1,10 @@
 """Both views of a batch of pairs, as networks take them."""
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sscl_geo.errors import TrainingError
@@ -11,6 +13,7 @@ from sscl_geo.geometry.correspondences import (
     cell_valid_share,
     correspondences,
 )
+from sscl_geo.losses.drawn_cells import draw_cells, take_cells
 
 
 def swap(rows: Tensor) -> Tensor:
@@ -90,6 +93,36 @@ class PairViews:
             return self.valid.flatten(1).any(dim=1).float()
         shape = (features.shape[-2], features.shape[-1])
         return (cell_valid_share(self.valid, shape) > 0).float()
+
+    def neighbours(self, count: int, distance: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Spectra of single pixels, and of pixels of the other view that lie near them.
+
+        Args:
+            count: pixels to draw from each view, among those with a counterpart as far as there are
+                any.
+            distance: greatest distance of the other pixel from the counterpart, in its own pixels.
+
+        Returns:
+            spectra (N, C), those near them (N, C), and weights (N): 1 where both have data.
+        """
+        height, width = self.valid.shape[-2:]
+        match = self.match((height, width), 1.0)
+        drawn = draw_cells(match.weight.flatten(0, 1), count)
+        image, valid = self.image.float(), self.valid[:, None].float()
+        places = take_cells(match.grid.flatten(0, 1).movedim(-1, 1), drawn).mT
+        angle = torch.rand_like(places[..., 0]) * (2 * math.pi)
+        # The root spreads places evenly over the disc.
+        radius = distance * torch.rand_like(angle).sqrt()
+        x = places[..., 0] + radius * angle.cos() * (2 / width)
+        y = places[..., 1] + radius * angle.sin() * (2 / height)
+        near = torch.stack([x, y], dim=-1)[:, None]
+        other = swap(torch.cat([image, valid], dim=1))
+        # The nearest pixel: between pixels there is no spectrum, and noise would be averaged.
+        there = F.grid_sample(other, near, mode="nearest", align_corners=False)[:, :, 0]
+        weight = take_cells(match.weight.flatten(0, 1), drawn) * there[:, -1]
+        here = take_cells(image, drawn)
+        rows = (spectra.mT.flatten(0, 1) for spectra in (here, there[:, :-1]))
+        return *rows, weight.flatten()
 
     def match(
         self, shape: tuple[int, int], min_valid: float, cell_center: float = 0.5

@@ -12,12 +12,14 @@ from sscl_geo.losses.info_nce import InfoNCELoss
 from sscl_geo.losses.objective import Objective, build_objective
 from sscl_geo.models.encoders import feature_channels
 from sscl_geo.models.heads import DecoderProjector, DenseProjector, Propagation, dense_mlp
+from sscl_geo.models.pixel_factors import PixelFactors
 from sscl_geo.models.segmenters import FROZEN, SEGMENTERS, build_segmenter
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.pair_views import PairViews, swap
 
 _DENSE = ("spatial", "semantic")
 _DRAWN_CELLS = 64
+_DRAWN_PIXELS = 128
 
 
 class SSCCL(PairTask):
@@ -58,6 +60,11 @@ class SSCCL(PairTask):
             :func:`~sscl_geo.geometry.correspondences.correspondences`.
         decoder: train a decoder with the dense terms: a key of
             :data:`~sscl_geo.models.segmenters.SEGMENTERS`, but for the probes; none if None.
+        pixel_factors: number of :class:`~sscl_geo.models.pixel_factors.PixelFactors` to learn of the
+            pairs beside the encoder: spatial consistency at the resolution of single pixels; 0 for
+            none. They take no part in the loss.
+        pixel_distance: greatest distance of the pixels that factors shall agree at, in pixels of
+            the views.
         min_valid: least share of valid pixels for a cell to count, 0 to 1.
         options: those of :class:`~sscl_geo.tasks.pair_task.PairTask`.
 
@@ -83,6 +90,8 @@ class SSCCL(PairTask):
         dense_warmup_steps: int = 0,
         cell_center: float = 0.5,
         decoder: str | None = None,
+        pixel_factors: int = 0,
+        pixel_distance: float = 4.0,
         min_valid: float = 0.5,
         **options: Any,
     ) -> None:
@@ -103,6 +112,11 @@ class SSCCL(PairTask):
             raise ConfigError(
                 f"The decoder {decoder} is trained by the dense terms, but their weights are 0; "
                 "raise spatial_weight or semantic_weight, or leave the decoder out."
+            )
+        if pixel_factors < 0 or pixel_distance <= 0:
+            raise ConfigError(
+                f"pixel_factors is {pixel_factors} and pixel_distance {pixel_distance}; give a number "
+                "of factors, 0 for none, and a distance above 0."
             )
         super().__init__(encoder, in_channels, weights, **options)
 
@@ -148,14 +162,17 @@ class SSCCL(PairTask):
 
     def build_predictors(self) -> None:
         """A predictor for each term."""
-        hidden, dim = self.hparams["hidden_dim"], self.hparams["projection_dim"]
+        h = self.hparams
+        hidden, dim = h["hidden_dim"], h["projection_dim"]
         if "instance" in self.term_weights:
             self.predictor = BYOLPredictionHead(dim, hidden, dim)
         if "spatial" in self.term_weights:
             self.dense_predictor = dense_mlp(dim, hidden // 2, dim)
+        if h["pixel_factors"]:
+            self.pixel_factors = PixelFactors(h["in_channels"], h["pixel_factors"])
         if "semantic" in self.term_weights:
             # Similarity to ground of 16 pixels is as good, and costs little at any stride.
-            self.propagation = Propagation(dim, max(1, 16 // self.hparams["dense_stride"]))
+            self.propagation = Propagation(dim, max(1, 16 // h["dense_stride"]))
 
     def configure_losses(self) -> None:
         """Build the loss of each branch."""
@@ -167,19 +184,27 @@ class SSCCL(PairTask):
             self.dense_loss = build_objective(h["dense_objective"], *options)
 
     def segmenter_state(self) -> dict[str, Tensor]:
-        """Weights of encoder and, if it was trained, decoder.
+        """Weights of encoder and, if they were trained, decoder and pixel factors.
 
         Returns:
-            state dict by the names of segmentation-models-pytorch: ``encoder.…``, ``decoder.…``.
+            state dict by the names of segmentation-models-pytorch: ``encoder.…``, ``decoder.…``;
+            and ``pixel_factors.…``.
         """
         state = super().segmenter_state()
         if self.hparams["decoder"] is not None:
             decoder: nn.Module = self.model["dense_projector"].decoder
             state |= {f"decoder.{name}": value for name, value in decoder.state_dict().items()}
+        if self.hparams["pixel_factors"]:
+            self.pixel_factors.solve()
+            factors = self.pixel_factors.weights()
+            state |= {f"pixel_factors.{name}": value for name, value in factors.items()}
         return state
 
     def compute_terms(self, views: PairViews) -> dict[str, Tensor]:
         """The terms whose weight is not 0."""
+        if self.hparams["pixel_factors"]:
+            near = views.neighbours(_DRAWN_PIXELS, self.hparams["pixel_distance"])
+            self.pixel_factors.learn(*near)
         features = self.encoder(views.image)
         with torch.no_grad():
             target_features = self.target["encoder"](views.image)

@@ -27,13 +27,16 @@ def test_a_study_writes_each_row_and_a_picture(study, write_config, tmp_path):
     assert rows == {
         ("none", "bands_linear", "probe"),
         ("none", "bands_forest", "probe"),
+        ("none", "factors_linear", "probe"),
         ("random", "untrained", "probe"),
         ("random", "untrained", "probe_bands"),
+        ("random", "untrained", "probe_factors"),
         ("random", "sscl", "probe"),
         ("random", "sscl", "probe_bands"),
+        ("random", "sscl", "probe_factors"),
     }
     # Two draws of a fifth of the labels and one of all, as patches and as pixels.
-    assert len(found) == 6 * 2 * 3
+    assert len(found) == 9 * 2 * 3
     assert (tmp_path / "out" / "few_labels.png").stat().st_size > 10_000
     # Colours tell these classes apart, so that the simplest row must be good.
     best = found[(found["method"] == "bands_linear") & (found["label_share"] == 1)]
