@@ -53,7 +53,7 @@ def measure(quick: bool, rows: int, geoai: Path | None) -> Iterator[Metric]:
 def _host(scene: Path, rounds: int, geoai: Path | None) -> Iterator[Metric]:
     others = {"torchgeo": (sys.executable, 5.0), "geoai": (geoai, 10.0)}
     found: dict[str, list[float]] = {}
-    small = make_large_scene(scene.with_name("small.tif"), 600, "deflate")
+    small = make_large_scene(scene.with_name("small.tif"), 3000, "deflate")
     for _ in track(range(rounds), "host side"):
         for name, python in (("ours", sys.executable), *((k, v[0]) for k, v in others.items())):
             if python is not None:

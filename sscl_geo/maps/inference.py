@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,9 +15,17 @@ from sscl_geo.io.scene import Scene
 from sscl_geo.io.units import BandUnits
 from sscl_geo.maps.blending import Block, TileBlender
 from sscl_geo.maps.interest import Interest
+from sscl_geo.maps.layers import most_probable
 from sscl_geo.maps.prefetch import prefetch
 from sscl_geo.maps.strips import Strip, read_strips
 from sscl_geo.maps.tiles import Columns, TilePlan
+
+if TYPE_CHECKING:
+    from sscl_geo.maps.compiled_blending import CompiledBlender
+
+COMPILED_FROM: Final = 2**23
+"""Pixels of a scene from which the blend is compiled on the host: it saves a second for 30 million
+pixels, and as much is lost to import the compiler, and some more to run it for the first time."""
 
 _BATCHES_AHEAD: Final = 2
 """Batches that are cut while a GPU works on one."""
@@ -46,6 +54,11 @@ class ScoringNetwork(TileNetwork, Protocol):
     On the host that step is taken in the blend, on pixels that are in the cache, and not on those
     that serve as context only. Calling the network does both.
     """
+
+    @property
+    def activation(self) -> Literal["softmax", "sigmoid"]:
+        """Name of the last step."""
+        ...
 
     def scores(self, image: Tensor, valid: Tensor, /) -> Tensor:
         """All but the last step; arguments and shape as those of a call."""
@@ -124,6 +137,7 @@ def predict_rows(
     *,
     bands: Sequence[str] | None = None,
     compute: Compute | None = None,
+    index_only: bool = False,
     columns: Columns | None = None,
     from_row: int = 0,
     interest: Interest | None = None,
@@ -142,6 +156,9 @@ def predict_rows(
         channels: number of values that the network gives for each pixel.
         bands: names of the scene's bands to read, in the network's order; all if None.
         compute: what is wanted of the blended values; they themselves if None.
+        index_only: give ``compute`` the index of the largest value, as
+            :func:`~sscl_geo.maps.layers.most_probable` does, of shape (1, rows, columns), in place
+            of the values.
         columns: the part of the scene to compute; all of it if None.
         from_row: row of the scene to begin with; the first rows that are yielded may begin above.
         interest: where values are wanted; everywhere if None.
@@ -157,11 +174,14 @@ def predict_rows(
     if first is None:
         return
     on_host = torch.device(device).type == "cpu"
-    scores, activate = network, None
+    blender = _blender(plan, channels, columns, network, device, index_only=index_only)
+    scores = network
     if on_host and isinstance(network, ScoringNetwork):
-        scores, activate = network.scores, network.activate
-    blender = TileBlender(plan, channels, device, columns, activate)
-    assembly = _Assembly(compute, channels, columns.width, device)
+        scores = network.scores
+    nothing = torch.zeros((channels, 1, 1), device=device)
+    if index_only:
+        nothing = most_probable(nothing)[None]
+    assembly = _Assembly(compute, nothing, columns.width)
     strips = read_strips(scene, plan, bands, columns=columns, first=first, interest=interest)
     batches = _cut(prefetch(strips, depth=1), batch_size, device)
     # What is cut on the host just before the network sees it is still in the cache.
@@ -181,6 +201,27 @@ def predict_rows(
                 yield Rows(begin + skipped, rows, batch.finished[skipped:])
 
 
+def _blender(
+    plan: TilePlan,
+    channels: int,
+    columns: Columns,
+    network: TileNetwork,
+    device: torch.device | str,
+    *,
+    index_only: bool,
+) -> "TileBlender | CompiledBlender":
+    scoring = network if isinstance(network, ScoringNetwork) else None
+    if torch.device(device).type != "cpu":
+        return TileBlender(plan, channels, device, columns, index_only=index_only)
+    if plan.shape[0] * plan.shape[1] < COMPILED_FROM:
+        activate = None if scoring is None else scoring.activate
+        return TileBlender(plan, channels, device, columns, activate, index_only=index_only)
+    from sscl_geo.maps.compiled_blending import CompiledBlender
+
+    activation = None if scoring is None else scoring.activation
+    return CompiledBlender(plan, channels, columns, activation, index_only=index_only)
+
+
 class _Assembly:
     """Puts what is computed from finished pixels of one tile row side by side.
 
@@ -188,12 +229,10 @@ class _Assembly:
     operation takes time whatever its size, once for all of them.
     """
 
-    def __init__(
-        self, compute: Compute | None, channels: int, width: int, device: torch.device | str
-    ) -> None:
-        self._later = compute if torch.device(device).type != "cpu" else None
+    def __init__(self, compute: Compute | None, nothing: Tensor, width: int) -> None:
+        self._later = compute if nothing.device.type != "cpu" else None
         self._now = compute if self._later is None else None
-        self._channels, self._width, self._device = channels, width, device
+        self._nothing, self._width = nothing, width
         self._whole: list[Tensor] = []
 
     def put(self, block: Block, rows: int) -> None:
@@ -211,7 +250,7 @@ class _Assembly:
     def take(self, rows: int) -> Sequence[Tensor]:
         """All columns of so many rows; anything where nothing was put."""
         if not self._whole:
-            self.put(Block(0, 0, torch.zeros((self._channels, 1, 1), device=self._device)), rows)
+            self.put(Block(0, 0, self._nothing), rows)
         whole, self._whole = self._whole, []
         return whole if self._later is None else self._later(whole[0])
 

@@ -26,7 +26,9 @@ from sscl_geo.maps.layers import (
     LayerName,
     WithPeak,
     class_layer,
+    compute_all,
     make_layer,
+    take_index,
 )
 from sscl_geo.maps.memory import gdal_cache, plan_memory, warm_up
 from sscl_geo.maps.partial import PartialMap, partial_folder
@@ -173,7 +175,8 @@ def segment(
             plan,
             channels,
             bands=bands,
-            compute=lambda values: [layer.compute(values) for layer in written],
+            compute=lambda values: compute_all(written, values),
+            index_only=take_index(written),
             columns=columns,
             from_row=begin,
             interest=interest,

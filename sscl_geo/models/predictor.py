@@ -1,5 +1,7 @@
 """From raw pixels to class probabilities: all that a map needs of a network."""
 
+from typing import Literal
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -98,6 +100,11 @@ class Predictor(nn.Module):
             x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
         # float32: softmax of half-precision logits loses the ranking of unlikely classes.
         return self.decision.of_classes(self.network(x)[..., :height, :width].float())
+
+    @property
+    def activation(self) -> Literal["softmax", "sigmoid"]:
+        """What :meth:`activate` takes."""
+        return "softmax" if self.decision.is_exclusive else "sigmoid"
 
     def activate(self, scores: Tensor) -> Tensor:
         """Probabilities from logits (..., K, H, W), pixel by pixel."""
