@@ -3,97 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sscl_geo.classes import ClassTable
 from sscl_geo.io.scene import Scene
-from sscl_geo.io.units import BandUnits
-from sscl_geo.maps.blending import Block, TileBlender
+from sscl_geo.maps.blending import Block
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.layers import most_probable
+from sscl_geo.maps.networks import TileNetwork
 from sscl_geo.maps.prefetch import prefetch
+from sscl_geo.maps.steps import Statistics, choose_steps
 from sscl_geo.maps.strips import Strip, read_strips
 from sscl_geo.maps.tiles import Columns, TilePlan
 
-if TYPE_CHECKING:
-    from sscl_geo.maps.compiled_blending import CompiledBlender
-
-COMPILED_FROM: Final = 2**23
-"""Pixels of a scene from which the blend is compiled on the host: it saves a second for 30 million
-pixels, and as much is lost to import the compiler, and some more to run it for the first time."""
-
 _BATCHES_AHEAD: Final = 2
 """Batches that are cut while a GPU works on one."""
-
-
-class TileNetwork(Protocol):
-    """Whatever answers a batch of tiles with some values for each pixel."""
-
-    def __call__(self, image: Tensor, valid: Tensor, /) -> Tensor:
-        """Values of a batch.
-
-        Args:
-            image: float32 of shape (B, C, H, W), raw units, 0 where not valid.
-            valid: bool of shape (B, H, W).
-
-        Returns:
-            float32 of shape (B, K, H, W).
-        """
-        ...
-
-
-@runtime_checkable
-class ScoringNetwork(TileNetwork, Protocol):
-    """A network whose last step works on each pixel by itself.
-
-    On the host that step is taken in the blend, on pixels that are in the cache, and not on those
-    that serve as context only. Calling the network does both.
-    """
-
-    @property
-    def activation(self) -> Literal["softmax", "sigmoid"]:
-        """Name of the last step."""
-        ...
-
-    def scores(self, image: Tensor, valid: Tensor, /) -> Tensor:
-        """All but the last step; arguments and shape as those of a call."""
-        ...
-
-    def activate(self, scores: Tensor, /) -> Tensor:
-        """The last step, on scores of any shape (..., K, H, W)."""
-        ...
-
-
-class ClassNetwork(TileNetwork, Protocol):
-    """A network that gives class probabilities, with all that a map needs to know of it.
-
-    Attributes:
-        bands: names of the bands it takes, in order.
-        classes: what its values mean.
-        stride: its largest downsampling.
-    """
-
-    bands: tuple[str, ...]
-    classes: ClassTable
-    stride: int
-
-
-@runtime_checkable
-class HasUnits(Protocol):
-    """A network that knows in which units it takes its bands."""
-
-    def in_units(self, units: BandUnits, path: str, /) -> ClassNetwork:
-        """The network for a scene in other units; see :class:`~sscl_geo.io.units.BandUnits`.
-
-        Raises:
-            UnitsError: if it is not told how the units compare.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,24 +102,21 @@ def predict_rows(
     if first is None:
         return
     on_host = torch.device(device).type == "cpu"
-    blender = _blender(plan, channels, columns, network, device, index_only=index_only)
-    scores = network
-    if on_host and isinstance(network, ScoringNetwork):
-        scores = network.scores
+    steps = choose_steps(network, plan, channels, columns, device, index_only=index_only)
     nothing = torch.zeros((channels, 1, 1), device=device)
     if index_only:
         nothing = most_probable(nothing)[None]
     assembly = _Assembly(compute, nothing, columns.width)
     strips = read_strips(scene, plan, bands, columns=columns, first=first, interest=interest)
-    batches = _cut(prefetch(strips, depth=1), batch_size, device)
+    batches = _cut(prefetch(strips, depth=1), batch_size, device, steps.statistics)
     # What is cut on the host just before the network sees it is still in the cache.
     for batch in batches if on_host else prefetch(batches, _BATCHES_AHEAD):
         begin, end = plan.rows.finished(batch.index)
         if batch.cols:
             image = batch.image.to(device, non_blocking=True)
-            values = scores(image, batch.valid.to(device, non_blocking=True))
+            values = steps.network(image, batch.valid.to(device, non_blocking=True))
             for j, tile in zip(batch.cols, values, strict=True):
-                for block in blender.add(batch.index, j, tile):
+                for block in steps.blender.add(batch.index, j, tile):
                     assembly.put(block, end - begin)
         if batch.finished is not None:
             found = assembly.take(end - begin)
@@ -199,27 +124,6 @@ def predict_rows(
                 skipped = max(from_row - begin, 0)
                 rows = tuple(values[:, skipped:] for values in found)
                 yield Rows(begin + skipped, rows, batch.finished[skipped:])
-
-
-def _blender(
-    plan: TilePlan,
-    channels: int,
-    columns: Columns,
-    network: TileNetwork,
-    device: torch.device | str,
-    *,
-    index_only: bool,
-) -> "TileBlender | CompiledBlender":
-    scoring = network if isinstance(network, ScoringNetwork) else None
-    if torch.device(device).type != "cpu":
-        return TileBlender(plan, channels, device, columns, index_only=index_only)
-    if plan.shape[0] * plan.shape[1] < COMPILED_FROM:
-        activate = None if scoring is None else scoring.activate
-        return TileBlender(plan, channels, device, columns, activate, index_only=index_only)
-    from sscl_geo.maps.compiled_blending import CompiledBlender
-
-    activation = None if scoring is None else scoring.activation
-    return CompiledBlender(plan, channels, columns, activation, index_only=index_only)
 
 
 class _Assembly:
@@ -255,7 +159,12 @@ class _Assembly:
         return whole if self._later is None else self._later(whole[0])
 
 
-def _cut(strips: Iterator[Strip], batch_size: int, device: torch.device | str) -> Iterator[_Batch]:
+def _cut(
+    strips: Iterator[Strip],
+    batch_size: int,
+    device: torch.device | str,
+    statistics: Statistics | None,
+) -> Iterator[_Batch]:
     """Cut strips into batches of tiles, and say with the last one which rows are finished.
 
     On the host, where no batch is cut before the one before is done with, all are cut into the same
@@ -268,7 +177,7 @@ def _cut(strips: Iterator[Strip], batch_size: int, device: torch.device | str) -
             memory = np.empty((batch_size, len(strip.pixels), side, side), np.float32)
         groups = list(batched(strip.cols, batch_size)) or [()]
         for cols in groups:
-            image, valid = map(torch.from_numpy, strip.tiles(cols, memory))
+            image, valid = map(torch.from_numpy, strip.tiles(cols, memory, statistics))
             if kind == "cuda":  # only such memory is copied to the GPU while it computes
                 image, valid = image.pin_memory(), valid.pin_memory()
             yield _Batch(

@@ -5,7 +5,7 @@ import rasterio
 import torch
 
 from sscl_geo.io.scene import open_scene
-from sscl_geo.maps import inference, kernels
+from sscl_geo.maps import kernels, steps
 from sscl_geo.maps.blending import TileBlender
 from sscl_geo.maps.compiled_blending import CompiledBlender
 from sscl_geo.maps.segment import segment
@@ -206,7 +206,7 @@ def test_maps_of_large_scenes_are_those_of_small_ones(
     predictor = Predictor(network, (200.0,) * 2, (100.0,) * 2, convolution.bands, table, 1).eval()
     found = {}
     for least in (0, 10**9):
-        monkeypatch.setattr(inference, "COMPILED_FROM", least)
+        monkeypatch.setattr(steps, "COMPILED_FROM", least)
         products = segment(
             open_scene(path), predictor, tmp_path / f"{least}.tif", tile=64, layers=names
         )
