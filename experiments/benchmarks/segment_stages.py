@@ -79,6 +79,7 @@ def watch_segment(network: Any) -> StageClock:
     """
     from sscl_geo.maps import files, inference, strips
     from sscl_geo.maps.blending import TileBlender
+    from sscl_geo.maps.compiled_blending import CompiledBlender
     from sscl_geo.maps.partial import PartialMap
     from sscl_geo.models.predictor import Predictor
     from sscl_geo.transforms.normalize import Normalize
@@ -89,7 +90,8 @@ def watch_segment(network: Any) -> StageClock:
     clock.watch(Normalize, "forward", "normalize")
     clock.watch(type(network), "forward", "network")
     clock.watch(Predictor, "activate", "softmax")
-    clock.watch(TileBlender, "add", "blend")
+    for blender in (TileBlender, CompiledBlender):
+        clock.watch(blender, "add", "blend")
     clock.watch(inference._Assembly, "put", "layers")  # noqa: SLF001 - nobody else tells
     clock.watch(PartialMap, "write", "write")
     clock.watch(files, "build_overviews", "overviews")

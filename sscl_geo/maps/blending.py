@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sscl_geo.maps.layers import most_probable
+from sscl_geo.maps.placement import Placement
 from sscl_geo.maps.tiles import Columns, TilePlan
 
 _VALUES_AT_ONCE: Final = 2**18
@@ -19,7 +21,7 @@ class Block(NamedTuple):
     Attributes:
         row: first row, counted from that of the tile row.
         col: first column, counted from that of the columns that are computed.
-        values: float32 of shape (channels, rows, columns).
+        values: float32 of shape (channels, rows, columns), or indexes of shape (1, rows, columns).
     """
 
     row: int
@@ -47,6 +49,8 @@ class TileBlender:
         activate: makes of a tile's values (channels, rows, columns) those that are averaged, pixel
             by pixel and in memory of their own, for example a softmax; the values themselves if
             None.
+        index_only: hand out the index of the largest blended value in place of the values, see
+            :func:`~sscl_geo.maps.layers.most_probable`, of shape (1, rows, columns).
 
     Example:
         >>> plan = TilePlan((300, 200), tile=64, margin=8, overlap=0.5)
@@ -66,10 +70,13 @@ class TileBlender:
         device: torch.device | str = "cpu",
         columns: Columns | None = None,
         activate: Callable[[Tensor], Tensor] | None = None,
+        *,
+        index_only: bool = False,
     ) -> None:
         self.plan = plan
         self.columns = columns or plan.whole
         self._activate = activate
+        self._index_only = index_only
         self._row_weights = [torch.from_numpy(w).to(device)[:, None] for w in plan.rows.weights]
         self._col_weights = [torch.from_numpy(w).to(device) for w in plan.cols.weights]
         height, width = (max(map(len, axis.weights)) for axis in (plan.rows, plan.cols))
@@ -100,20 +107,14 @@ class TileBlender:
             the columns ``plan.cols.finished(j)`` those that are computed. Each is a view that the
             next overwrites. The tile is added when all are taken.
         """
-        rows, cols = self.plan.rows, self.plan.cols
-        top, bottom = rows.span(i)
-        left, right = self._clip(*cols.span(j))
-        row, col = top - rows.starts[i], left + self.columns.begin - cols.starts[j]
-        core = values[:, row : row + bottom - top, col : col + right - left]
-        skipped = left + self.columns.begin - cols.span(j)[0]
-        col_weights = self._col_weights[j][skipped : skipped + right - left]
-        # Rows and columns that hold sums of earlier tiles, and those that later ones do not reach.
-        old = rows.span(i - 1)[1] - top if i else 0
-        seen = self._clip(*cols.span(j - 1))[1] - left if j and self._last == (i, j - 1) else 0
-        done, ready = rows.finished(i)[1] - top, self._clip(*cols.finished(j))[1] - left
-        for begin in range(0, bottom - top, self._step):
-            end = min(begin + self._step, bottom - top)
-            here = np.s_[:, : end - begin, : right - left]
+        place = Placement.of(self.plan, self.columns, i, j, follows=self._last == (i, j - 1))
+        (row, col), height, width, left = place.corner, place.height, place.width, place.left
+        core = values[:, row : row + height, col : col + width]
+        col_weights = self._col_weights[j][place.skipped : place.skipped + width]
+        (old, seen), (done, ready) = place.seen, place.ready
+        for begin in range(0, height, self._step):
+            end = min(begin + self._step, height)
+            here = np.s_[:, : end - begin, :width]
             weight = torch.mul(
                 self._row_weights[i][begin:end], col_weights, out=self._weight[here[1:]]
             )
@@ -123,18 +124,16 @@ class TileBlender:
                 sums = self._activate(core[:, begin:end]).mul_(weight)
             sums[:, :, :seen].add_(self._beside[:, begin:end, :seen])
             above = min(max(old - begin, 0), end - begin)
-            earlier = self._below[:, begin : begin + above, left + seen : right]
+            earlier = self._below[:, begin : begin + above, left + seen : left + width]
             sums[:, :above, seen:].add_(earlier)
-            self._beside[:, begin:end, : right - left - ready] = sums[:, :, ready:]
+            self._beside[:, begin:end, : width - ready] = sums[:, :, ready:]
             split = min(max(done - begin, 0), end - begin)
             if split < end - begin:
                 kept = self._below[:, begin + split - done : end - done, left : left + ready]
                 kept[:] = sums[:, split:, :ready]
             if split and ready:
-                yield Block(begin, left, sums[:, :split, :ready])
+                finished = sums[:, :split, :ready]
+                if self._index_only:
+                    finished = most_probable(finished)[None]
+                yield Block(begin, left, finished)
         self._last = i, j
-
-    def _clip(self, begin: int, end: int) -> tuple[int, int]:
-        """Bring columns of the scene to those that are computed."""
-        first, width = self.columns.begin, self.columns.width
-        return min(max(begin - first, 0), width), min(max(end - first, 0), width)

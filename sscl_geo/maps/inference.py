@@ -3,84 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sscl_geo.classes import ClassTable
 from sscl_geo.io.scene import Scene
-from sscl_geo.io.units import BandUnits
-from sscl_geo.maps.blending import Block, TileBlender
+from sscl_geo.maps.blending import Block
 from sscl_geo.maps.interest import Interest
+from sscl_geo.maps.layers import most_probable
+from sscl_geo.maps.networks import TileNetwork
 from sscl_geo.maps.prefetch import prefetch
+from sscl_geo.maps.steps import Statistics, choose_steps
 from sscl_geo.maps.strips import Strip, read_strips
 from sscl_geo.maps.tiles import Columns, TilePlan
 
 _BATCHES_AHEAD: Final = 2
 """Batches that are cut while a GPU works on one."""
-
-
-class TileNetwork(Protocol):
-    """Whatever answers a batch of tiles with some values for each pixel."""
-
-    def __call__(self, image: Tensor, valid: Tensor, /) -> Tensor:
-        """Values of a batch.
-
-        Args:
-            image: float32 of shape (B, C, H, W), raw units, 0 where not valid.
-            valid: bool of shape (B, H, W).
-
-        Returns:
-            float32 of shape (B, K, H, W).
-        """
-        ...
-
-
-@runtime_checkable
-class ScoringNetwork(TileNetwork, Protocol):
-    """A network whose last step works on each pixel by itself.
-
-    On the host that step is taken in the blend, on pixels that are in the cache, and not on those
-    that serve as context only. Calling the network does both.
-    """
-
-    def scores(self, image: Tensor, valid: Tensor, /) -> Tensor:
-        """All but the last step; arguments and shape as those of a call."""
-        ...
-
-    def activate(self, scores: Tensor, /) -> Tensor:
-        """The last step, on scores of any shape (..., K, H, W)."""
-        ...
-
-
-class ClassNetwork(TileNetwork, Protocol):
-    """A network that gives class probabilities, with all that a map needs to know of it.
-
-    Attributes:
-        bands: names of the bands it takes, in order.
-        classes: what its values mean.
-        stride: its largest downsampling.
-    """
-
-    bands: tuple[str, ...]
-    classes: ClassTable
-    stride: int
-
-
-@runtime_checkable
-class HasUnits(Protocol):
-    """A network that knows in which units it takes its bands."""
-
-    def in_units(self, units: BandUnits, path: str, /) -> ClassNetwork:
-        """The network for a scene in other units; see :class:`~sscl_geo.io.units.BandUnits`.
-
-        Raises:
-            UnitsError: if it is not told how the units compare.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +65,7 @@ def predict_rows(
     *,
     bands: Sequence[str] | None = None,
     compute: Compute | None = None,
+    index_only: bool = False,
     columns: Columns | None = None,
     from_row: int = 0,
     interest: Interest | None = None,
@@ -142,6 +84,9 @@ def predict_rows(
         channels: number of values that the network gives for each pixel.
         bands: names of the scene's bands to read, in the network's order; all if None.
         compute: what is wanted of the blended values; they themselves if None.
+        index_only: give ``compute`` the index of the largest value, as
+            :func:`~sscl_geo.maps.layers.most_probable` does, of shape (1, rows, columns), in place
+            of the values.
         columns: the part of the scene to compute; all of it if None.
         from_row: row of the scene to begin with; the first rows that are yielded may begin above.
         interest: where values are wanted; everywhere if None.
@@ -157,21 +102,21 @@ def predict_rows(
     if first is None:
         return
     on_host = torch.device(device).type == "cpu"
-    scores, activate = network, None
-    if on_host and isinstance(network, ScoringNetwork):
-        scores, activate = network.scores, network.activate
-    blender = TileBlender(plan, channels, device, columns, activate)
-    assembly = _Assembly(compute, channels, columns.width, device)
+    steps = choose_steps(network, plan, channels, columns, device, index_only=index_only)
+    nothing = torch.zeros((channels, 1, 1), device=device)
+    if index_only:
+        nothing = most_probable(nothing)[None]
+    assembly = _Assembly(compute, nothing, columns.width)
     strips = read_strips(scene, plan, bands, columns=columns, first=first, interest=interest)
-    batches = _cut(prefetch(strips, depth=1), batch_size, device)
+    batches = _cut(prefetch(strips, depth=1), batch_size, device, steps.statistics)
     # What is cut on the host just before the network sees it is still in the cache.
     for batch in batches if on_host else prefetch(batches, _BATCHES_AHEAD):
         begin, end = plan.rows.finished(batch.index)
         if batch.cols:
             image = batch.image.to(device, non_blocking=True)
-            values = scores(image, batch.valid.to(device, non_blocking=True))
+            values = steps.network(image, batch.valid.to(device, non_blocking=True))
             for j, tile in zip(batch.cols, values, strict=True):
-                for block in blender.add(batch.index, j, tile):
+                for block in steps.blender.add(batch.index, j, tile):
                     assembly.put(block, end - begin)
         if batch.finished is not None:
             found = assembly.take(end - begin)
@@ -188,12 +133,10 @@ class _Assembly:
     operation takes time whatever its size, once for all of them.
     """
 
-    def __init__(
-        self, compute: Compute | None, channels: int, width: int, device: torch.device | str
-    ) -> None:
-        self._later = compute if torch.device(device).type != "cpu" else None
+    def __init__(self, compute: Compute | None, nothing: Tensor, width: int) -> None:
+        self._later = compute if nothing.device.type != "cpu" else None
         self._now = compute if self._later is None else None
-        self._channels, self._width, self._device = channels, width, device
+        self._nothing, self._width = nothing, width
         self._whole: list[Tensor] = []
 
     def put(self, block: Block, rows: int) -> None:
@@ -211,12 +154,17 @@ class _Assembly:
     def take(self, rows: int) -> Sequence[Tensor]:
         """All columns of so many rows; anything where nothing was put."""
         if not self._whole:
-            self.put(Block(0, 0, torch.zeros((self._channels, 1, 1), device=self._device)), rows)
+            self.put(Block(0, 0, self._nothing), rows)
         whole, self._whole = self._whole, []
         return whole if self._later is None else self._later(whole[0])
 
 
-def _cut(strips: Iterator[Strip], batch_size: int, device: torch.device | str) -> Iterator[_Batch]:
+def _cut(
+    strips: Iterator[Strip],
+    batch_size: int,
+    device: torch.device | str,
+    statistics: Statistics | None,
+) -> Iterator[_Batch]:
     """Cut strips into batches of tiles, and say with the last one which rows are finished.
 
     On the host, where no batch is cut before the one before is done with, all are cut into the same
@@ -229,7 +177,7 @@ def _cut(strips: Iterator[Strip], batch_size: int, device: torch.device | str) -
             memory = np.empty((batch_size, len(strip.pixels), side, side), np.float32)
         groups = list(batched(strip.cols, batch_size)) or [()]
         for cols in groups:
-            image, valid = map(torch.from_numpy, strip.tiles(cols, memory))
+            image, valid = map(torch.from_numpy, strip.tiles(cols, memory, statistics))
             if kind == "cuda":  # only such memory is copied to the GPU while it computes
                 image, valid = image.pin_memory(), valid.pin_memory()
             yield _Batch(

@@ -1,6 +1,6 @@
 """The rasters that a map may consist of, and how each comes from class probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -39,6 +39,8 @@ class Layer:
         unit: unit of its values, or ``""``.
         scale: what a value of 1 stands for, where it is not 1.
         colors: red, green, blue, alpha by value, for a raster of classes.
+        from_index: the same as ``compute`` from the index of the largest value, of shape (1, rows,
+            columns) and as :func:`most_probable` gives it; None where that does not tell.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Layer:
     unit: str = ""
     scale: float = 1.0
     colors: tuple[tuple[int, tuple[int, int, int, int]], ...] = ()
+    from_index: Callable[[Tensor], Tensor] | None = None
 
 
 class WithPeak(torch.nn.Module):
@@ -88,18 +91,25 @@ def class_layer(classes: ClassTable, decision: Decision = _MOST_PROBABLE) -> Lay
         classes.values, dtype=torch.uint8 if dtype == torch.uint8 else torch.int32
     )
 
+    def from_index(index: Tensor) -> Tensor:
+        if classes.values == tuple(range(len(classes))):
+            return index
+        return lookup.to(index.device)[index.int()].to(dtype)
+
     def compute(values: Tensor) -> Tensor:
         if decision.task == "binary":
-            index = _is_likely(values[1:2], classes, decision)[0].byte()
-        else:
-            index = most_probable(values[: len(classes)])
-        if classes.values == tuple(range(len(classes))):
-            return index[None]
-        return lookup.to(index.device)[index.int()][None].to(dtype)
+            return from_index(_is_likely(values[1:2], classes, decision).byte())
+        return from_index(most_probable(values[: len(classes)])[None])
 
     colors = tuple((c.value, (*c.color, 255)) for c in classes)
     return Layer(
-        "classes", ("class",), compute, dtype=classes.dtype, nodata=classes.nodata, colors=colors
+        "classes",
+        ("class",),
+        compute,
+        dtype=classes.dtype,
+        nodata=classes.nodata,
+        colors=colors,
+        from_index=from_index if decision.task == "multiclass" else None,
     )
 
 
@@ -162,6 +172,18 @@ def make_layer(name: LayerName, classes: ClassTable, decision: Decision = _MOST_
 
     bands = classes.names if decision.task == "multilabel" else (name,)
     return Layer(name, bands, compute, unit="percent")
+
+
+def take_index(layers: Sequence[Layer]) -> bool:
+    """Whether all layers can be computed from the index of the largest value."""
+    return all(layer.from_index is not None for layer in layers)
+
+
+def compute_all(layers: Sequence[Layer], values: Tensor) -> list[Tensor]:
+    """Compute layers from blended values, or from the index of the largest if all can do that."""
+    if take_index(layers):
+        return [layer.from_index(values) for layer in layers if layer.from_index is not None]
+    return [layer.compute(values) for layer in layers]
 
 
 def most_probable(probabilities: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from sscl_geo.io.scene import Scene
-from sscl_geo.maps.inference import TileNetwork
 from sscl_geo.maps.layers import Layer
+from sscl_geo.maps.networks import TileNetwork
 from sscl_geo.maps.tiles import Columns, PlanShare, TilePlan
 from sscl_geo.process_memory import RssWatch
 

@@ -10,6 +10,7 @@ from odc.geo.geobox import GeoBox
 
 from sscl_geo.maps.cog import BLOCK
 from sscl_geo.maps.raw import RawRaster
+from sscl_geo.maps.steps import COMPILED_FROM
 
 _ROWS: Final = 512
 """Rows that are halved at once; even, so that no pair is torn apart."""
@@ -35,13 +36,14 @@ def build_overviews(raster: RawRaster, geobox: GeoBox, merge: Merge) -> tuple[Pa
     """
     levels: list[Path] = []
     name = raster.layer.name
+    compiled = raster.height * raster.width >= COMPILED_FROM  # all levels, once it is there
     while max(raster.height, raster.width) > BLOCK:
         shape = -(-raster.height // 2), -(-raster.width // 2)
         path = raster.path.with_name(f"{name}.overview{len(levels) + 1}.raw")
         path.unlink(missing_ok=True)
         smaller = RawRaster(path, raster.layer, shape)
         row = 0
-        for rows in _halved(raster, merge):
+        for rows in _halved(raster, merge, compiled=compiled):
             smaller.write(row, 0, rows.transpose(1, 0, 2))
             row += len(rows)
         smaller.close()
@@ -50,12 +52,19 @@ def build_overviews(raster: RawRaster, geobox: GeoBox, merge: Merge) -> tuple[Pa
     return tuple(levels)
 
 
-def _halved(raster: RawRaster, merge: Merge) -> Iterator[NDArray[Any]]:
+def _halved(raster: RawRaster, merge: Merge, *, compiled: bool) -> Iterator[NDArray[Any]]:
     nodata = raster.layer.nodata
     for rows in raster.bands_of_rows(_ROWS):
         odd = ((0, rows.shape[0] % 2), (0, 0), (0, rows.shape[2] % 2))
         if odd[0][1] or odd[2][1]:
             rows = np.pad(rows, odd, constant_values=nodata)  # noqa: PLW2901 - the same rows
+        if compiled and merge is most_frequent:
+            from sscl_geo.maps.compiled_merging import halve
+
+            smaller = np.empty((len(rows) // 2, rows.shape[1], rows.shape[2] // 2), rows.dtype)
+            halve(rows, int(nodata), smaller)
+            yield smaller
+            continue
         # Copied together: every second byte is read one by one, and here only once.
         corners = [rows[y::2, :, x::2].copy() for y in (0, 1) for x in (0, 1)]
         yield merge(corners, nodata)

@@ -19,16 +19,19 @@ from sscl_geo.maps.bands import match_bands
 from sscl_geo.maps.compute import compute_layers
 from sscl_geo.maps.disk import writing_into
 from sscl_geo.maps.files import RUN_TAG, MapProducts, finish_map, has_data
-from sscl_geo.maps.inference import ClassNetwork, HasUnits, Rows, TileNetwork, predict_rows
+from sscl_geo.maps.inference import Rows, predict_rows
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.layers import (
     Layer,
     LayerName,
     WithPeak,
     class_layer,
+    compute_all,
     make_layer,
+    take_index,
 )
 from sscl_geo.maps.memory import gdal_cache, plan_memory, warm_up
+from sscl_geo.maps.networks import ClassNetwork, HasUnits, TileNetwork
 from sscl_geo.maps.partial import PartialMap, partial_folder
 from sscl_geo.maps.postprocess import PostProcessing
 from sscl_geo.maps.run import run_hash
@@ -173,7 +176,8 @@ def segment(
             plan,
             channels,
             bands=bands,
-            compute=lambda values: [layer.compute(values) for layer in written],
+            compute=lambda values: compute_all(written, values),
+            index_only=take_index(written),
             columns=columns,
             from_row=begin,
             interest=interest,

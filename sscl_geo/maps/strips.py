@@ -38,16 +38,20 @@ class Strip:
     origin: tuple[int, int]
 
     def tiles(
-        self, cols: Sequence[int], out: NDArray[np.float32] | None = None
+        self,
+        cols: Sequence[int],
+        out: NDArray[np.float32] | None = None,
+        statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Cut tiles, which continue beyond the scene by reflection.
 
         Args:
             cols: tile columns.
             out: memory for at least as many images.
+            statistics: normalise with these, in compiled code; not at all if None.
 
         Returns:
-            image: float32 of shape (tiles, bands, tile, tile), raw values, 0 where not valid.
+            image: float32 of shape (tiles, bands, tile, tile), 0 where not valid.
             valid: bool of shape (tiles, tile, tile).
         """
         side = self.plan.tile
@@ -58,8 +62,13 @@ class Strip:
         rows = _part(self.plan.rows.reflected(self.index, self.index) - self.origin[0])
         for n, j in enumerate(cols):
             part = _part(self.plan.cols.reflected(j, j) - self.origin[1])
-            image[n] = self.pixels[:, rows][:, :, part]
             valid[n] = self.valid[rows][:, part]
+            if statistics is not None:
+                from sscl_geo.maps.compiled_normalizing import normalize_tile
+
+                normalize_tile(self.pixels, rows, part, valid[n], statistics, image[n])
+                continue
+            image[n] = self.pixels[:, rows][:, :, part]
             if not valid[n].all():
                 image[n][:, ~valid[n]] = 0
         return image, valid

@@ -1,5 +1,7 @@
 """From raw pixels to class probabilities: all that a map needs of a network."""
 
+from typing import Literal
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -92,12 +94,25 @@ class Predictor(nn.Module):
 
     def scores(self, image: Tensor, valid: Tensor) -> Tensor:
         """What :meth:`forward` makes probabilities of: logits, float32 of shape (B, K, H, W)."""
-        height, width = image.shape[-2:]
-        x = self.normalize(image, valid)
+        return self.scores_of_normalized(self.normalize(image, valid))
+
+    def scores_of_normalized(self, x: Tensor) -> Tensor:
+        """What :meth:`scores` gives, of images that are normalised already."""
+        height, width = x.shape[-2:]
         if width % self.stride or height % self.stride:
             x = F.pad(x, (0, -width % self.stride, 0, -height % self.stride))
         # float32: softmax of half-precision logits loses the ranking of unlikely classes.
         return self.decision.of_classes(self.network(x)[..., :height, :width].float())
+
+    @property
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each band, raw units, with which images are normalised."""
+        return tuple(self.normalize.mean.tolist()), tuple(self.normalize.std.tolist())
+
+    @property
+    def activation(self) -> Literal["softmax", "sigmoid"]:
+        """What :meth:`activate` takes."""
+        return "softmax" if self.decision.is_exclusive else "sigmoid"
 
     def activate(self, scores: Tensor) -> Tensor:
         """Probabilities from logits (..., K, H, W), pixel by pixel."""
