@@ -1,7 +1,5 @@
 """How well features spread, which a falling loss does not show."""
 
-from collections.abc import Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,12 +41,6 @@ def mean_cosine(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean cosine between rows of two features, shapes as in :func:`feature_health`."""
     cosine = F.cosine_similarity(a.detach().float(), b.detach().float(), dim=1)
     return (cosine * weight).sum() / weight.sum()
-
-
-def norm_of(parameters: Iterable[Tensor]) -> Tensor:
-    """Euclidean length of all parameters as one vector."""
-    lengths = torch._foreach_norm([p.detach() for p in parameters])
-    return torch.linalg.vector_norm(torch.stack(lengths))
 
 
 def _rows(features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from lightly.utils.scheduler import cosine_schedule
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torchgeo.tasks.base import BaseTask
 
 from sscl_geo.errors import ConfigError
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.hypercolumns import hypercolumns
-from sscl_geo.tasks.health import feature_health, mean_cosine, norm_of
+from sscl_geo.tasks.health import feature_health, mean_cosine
 from sscl_geo.tasks.pair_views import PairViews
 from sscl_geo.tasks.schedule import OptimizerName, optimizer_with_schedule, parameter_groups
 
@@ -167,7 +168,8 @@ class PairTask(BaseTask):
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.log_values({"loss": loss, **terms, "valid": views.valid.float().mean()}, views)
         if self.global_step % self.hparams["monitor_every"] == 0:
-            self.log_values({"weight_norm": norm_of(self.encoder.parameters())}, views)
+            norm = get_total_norm([p.detach() for p in self.encoder.parameters()])
+            self.log_values({"weight_norm": norm}, views)
         return loss
 
     def log_values(self, values: dict[str, Tensor], views: PairViews) -> None:

@@ -121,8 +121,8 @@ class PairViews:
         there = F.grid_sample(other, near, mode="nearest", align_corners=False)[:, :, 0]
         weight = take_cells(match.weight.flatten(0, 1), drawn) * there[:, -1]
         here = take_cells(image, drawn)
-        rows = (spectra.mT.flatten(0, 1) for spectra in (here, there[:, :-1]))
-        return *rows, weight.flatten()
+        here, there = (spectra.mT.flatten(0, 1) for spectra in (here, there[:, :-1]))
+        return here, there, weight.flatten()
 
     def match(
         self, shape: tuple[int, int], min_valid: float, cell_center: float = 0.5

@@ -60,9 +60,9 @@ class SSCCL(PairTask):
             :func:`~sscl_geo.geometry.correspondences.correspondences`.
         decoder: train a decoder with the dense terms: a key of
             :data:`~sscl_geo.models.segmenters.SEGMENTERS`, but for the probes; none if None.
-        pixel_factors: number of :class:`~sscl_geo.models.pixel_factors.PixelFactors` to learn of the
-            pairs beside the encoder: spatial consistency at the resolution of single pixels; 0 for
-            none. They take no part in the loss.
+        pixel_factors: number of :class:`~sscl_geo.models.pixel_factors.PixelFactors` to learn of
+            the pairs beside the encoder: spatial consistency at the resolution of single pixels; 0
+            for none. They take no part in the loss.
         pixel_distance: greatest distance of the pixels that factors shall agree at, in pixels of
             the views.
         min_valid: least share of valid pixels for a cell to count, 0 to 1.
@@ -115,8 +115,8 @@ class SSCCL(PairTask):
             )
         if pixel_factors < 0 or pixel_distance <= 0:
             raise ConfigError(
-                f"pixel_factors is {pixel_factors} and pixel_distance {pixel_distance}; give a number "
-                "of factors, 0 for none, and a distance above 0."
+                f"pixel_factors is {pixel_factors} and pixel_distance {pixel_distance}; give a "
+                "number of factors, 0 for none, and a distance above 0."
             )
         super().__init__(encoder, in_channels, weights, **options)
 

@@ -79,7 +79,7 @@ def weigh(monitor: CollapseMonitor, lengths: list[float], first_step: int = 0) -
 
 
 def test_weights_that_double_between_looks_are_told_once() -> None:
-    with pytest.warns(CollapseWarning, match=r"grown 2\.5-fold in the 1 steps up to step 2") as told:
+    with pytest.warns(CollapseWarning, match=r"grown 2\.5-fold in .* up to step 2") as told:
         weigh(CollapseMonitor(every=1), [10.0, 11.0, 27.5, 90.0])
     assert len(told) == 1
 
