@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -41,6 +41,7 @@ alone would decide them wrongly, and refuse them."""
 
 Kind = Literal["encoder", "segmenter"]
 
+_BESIDE = ("decoder.", "pixel_factors.")
 _DAMAGES = (
     *(SafetensorError, LabelError, ConfigError, ValueError, TypeError),
     *(OSError, RuntimeError, OverflowError),
@@ -101,8 +102,7 @@ class Bundle:
     def encoder_weights(self) -> dict[str, torch.Tensor]:
         """Weights of the encoder alone, by its own names."""
         if self.kind == "encoder":
-            others = ("decoder.", "pixel_factors.")
-            return {k: v for k, v in self.state_dict.items() if not k.startswith(others)}
+            return {k: v for k, v in self.state_dict.items() if not k.startswith(_BESIDE)}
         return _under("encoder.", self.state_dict)
 
     @property
@@ -112,7 +112,7 @@ class Bundle:
 
     @property
     def pixel_factor_weights(self) -> dict[str, torch.Tensor]:
-        """Weights of the pixel factors alone, by their own names; none where not learned."""
+        """Weights of the pixel factors, by their own names; none where not learned."""
         return _under("pixel_factors.", self.state_dict)
 
     def in_units(self, units: BandUnits, path: str) -> "Bundle":
@@ -285,16 +285,14 @@ def _units(item: dict[str, Any]) -> BandUnits:
 
 
 def _decision(item: dict[str, Any]) -> Decision:
-    task = checked.text(item["task"])
     thresholds = checked.numbers(item["thresholds"])
-    return Decision(task, thresholds)  # ty: ignore[invalid-argument-type] - it checks the name
+    return Decision(checked.text(item["task"]), thresholds)  # ty: ignore[invalid-argument-type]
 
 
 def _kind(value: object) -> Kind:
-    if value == "encoder":
-        return "encoder"
-    if value == "segmenter":
-        return "segmenter"
+    for kind in get_args(Kind):
+        if value == kind:
+            return kind
     raise ValueError(f"{value!r:.40} is neither an encoder nor a segmenter")
 
 

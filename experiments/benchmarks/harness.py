@@ -121,6 +121,8 @@ def run(
     measure: Callable[[bool], Iterable[Metric]],
     argv: Sequence[str] | None = None,
     results: Path = RESULTS,
+    *,
+    command: str | None = None,
 ) -> Path:
     """Run a benchmark from the command line: measure, print the table, write the CSV.
 
@@ -129,12 +131,13 @@ def run(
         measure: takes whether a quick, small case is asked for, and returns the metrics.
         argv: words of the command line; those of the process if None.
         results: folder of the CSV files.
+        command: what measures this, where it is not the benchmark's plain command.
 
     Returns:
         path of the CSV file.
     """
     parser = argparse.ArgumentParser(
-        prog=f"python -m experiments.benchmarks.{name}", description=measure.__doc__
+        prog=command or f"python -m experiments.benchmarks.{name}", description=measure.__doc__
     )
     parser.add_argument(
         "--quick", action="store_true", help="measure a small case; write NAME.quick.csv"

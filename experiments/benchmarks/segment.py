@@ -1,6 +1,6 @@
 """Maps against the network alone, and against TorchGeo's and geoai's ways to a map.
 
-``python -m experiments.benchmarks.segment [--quick] [--rows N] [--geoai-python PATH]``
+``python -m experiments.benchmarks.segment [--quick] [--rows N] [--geoai-python PATH] [--host]``
 
 Every side runs in a process of its own on the same scene (uint16, 4 bands, 512-pixel tiles,
 DEFLATE), with tiles of 512 pixels at steps of 384, one at a time. *forward_share* compares whole
@@ -8,8 +8,9 @@ runs with the bare network (U-Net, ResNet-18) on as many tiles in memory, in tur
 Sentinel-2 tile's full width. The others use a stub that returns fixed logits, on one core; *stage_*
 says how many nanoseconds of a processor a pixel takes there, and for what: normalising counts as
 cutting, and softmax and classes as blending, where they are compiled into these. To import
-libraries, and to load what was compiled, is not counted on any side: each segments another scene
-before, of a size from which ours compiles. geoai has requirements of its own: install
+libraries, and to load what was compiled, is not counted on any side: each segments a small scene
+before, ours as if it were large. ``--host`` measures the host side alone and keeps it apart.
+geoai has requirements of its own: install
 ``geoai-py==0.43.*`` into another environment and name its Python.
 """
 
@@ -36,7 +37,7 @@ SENTINEL: Final = 10_980
 ROOT: Final = Path(__file__).parents[2]
 
 
-def measure(quick: bool, rows: int, geoai: Path | None) -> Iterator[Metric]:
+def measure(quick: bool, rows: int, geoai: Path | None, host: bool) -> Iterator[Metric]:
     """Measure maps: share of the network, memory, and the host side against others."""
     cores = len(os.sched_getaffinity(0))
     rounds, side, wide, tall = (1, 3072, 3072, 8192) if quick else (3, 4096, SENTINEL, 40_000)
@@ -44,6 +45,8 @@ def measure(quick: bool, rows: int, geoai: Path | None) -> Iterator[Metric]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         yield from _host(make_large_scene(folder / "square.tif", side, "deflate"), rounds, geoai)
+        if host:
+            return
         square = make_large_scene(folder / "sentinel.tif", wide, "deflate")
         yield from _memory(square, repeat_scene(folder / "tall.vrt", square, tall), cores)
         stretch = repeat_scene(folder / "stretch.vrt", square, rows)
@@ -56,7 +59,7 @@ def measure(quick: bool, rows: int, geoai: Path | None) -> Iterator[Metric]:
 def _host(scene: Path, rounds: int, geoai: Path | None) -> Iterator[Metric]:
     others = {"torchgeo": (sys.executable, 5.0), "geoai": (geoai, 10.0)}
     found: dict[str, list[float]] = {}
-    small = make_large_scene(scene.with_name("small.tif"), 3000, "deflate")
+    small = make_large_scene(scene.with_name("small.tif"), 600, "deflate")
     for _ in track(range(rounds), "host side"):
         for name, python in (("ours", sys.executable), *((k, v[0]) for k, v in others.items())):
             if python is not None:
@@ -136,10 +139,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--rows", type=int, default=1152)
     parser.add_argument("--geoai-python", type=Path)
+    parser.add_argument("--host", action="store_true")
     given, rest = parser.parse_known_args()
-    measured = partial(measure, rows=given.rows, geoai=given.geoai_python)
+    measured = partial(measure, rows=given.rows, geoai=given.geoai_python, host=given.host)
     measured.__doc__ = measure.__doc__
-    run("segment", measured, rest)
+    if given.host:
+        command = "python -m experiments.benchmarks.segment --host"
+        run("segment_host", measured, rest, command=command)
+    else:
+        run("segment", measured, rest)
 
 
 if __name__ == "__main__":
