@@ -7,11 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sscl_geo.models.pixel_factors import FOURIER_SCALE, PixelFactors
+
 _PAIRS = 30_000
-_FOURIER = 400
-_SCALE = 0.5
-_RIDGE = 1e-3
-_CHUNK = 20_000
 
 
 def autocorrelation_factors(
@@ -19,11 +17,8 @@ def autocorrelation_factors(
 ) -> Tensor:
     """Functions of a pixel's spectrum that agree best between a pixel and its neighbours.
 
-    What spatial consistency asks of features, in closed form: of the bands and their random Fourier
-    features (Rahimi and Recht, 2007), the linear combinations with the greatest correlation between
-    pixels a small distance apart, one after the other, as minimum/maximum autocorrelation factors
-    have it (Switzer and Green, 1984). Each is scaled by that correlation, so that what is mostly
-    noise counts little. No feature sees more than its own pixel.
+    :class:`~sscl_geo.models.pixel_factors.PixelFactors` of all that may be seen, not of the pairs
+    of a pretraining.
 
     Args:
         bands: shape (C, H, W), standardised.
@@ -36,28 +31,17 @@ def autocorrelation_factors(
         shape (components, H, W), of zero mean over the pixels learned from.
     """
     draw = np.random.default_rng(seed)
-    channels = len(bands)
-    waves = torch.from_numpy(draw.normal(0, _SCALE / math.sqrt(channels), (channels, _FOURIER)))
-    phases = torch.from_numpy(draw.uniform(0, 2 * math.pi, _FOURIER))
-
-    def expand(spectra: Tensor) -> Tensor:
-        spectra = spectra.double()
-        return torch.cat([spectra, torch.cos(spectra @ waves + phases)], dim=1)
-
+    factors = PixelFactors(len(bands), components)
+    # Drawn here, so that the random numbers of the caller are left alone.
+    count, channels = factors.waves.shape
+    waves = draw.normal(0, FOURIER_SCALE / math.sqrt(channels), (channels, count)).T
+    factors.waves.copy_(torch.from_numpy(waves))
+    factors.phases.copy_(torch.from_numpy(draw.uniform(0, 2 * math.pi, count)))
     spectra = bands.flatten(1).mT
-    here, there = (expand(spectra[at]) for at in _neighbours(seen, distance, draw))
-    mean = (here.mean(dim=0) + there.mean(dim=0)) / 2
-    here, there = here - mean, there - mean
-    alone = (here.mT @ here + there.mT @ there) / 2
-    shared = (here.mT @ there + there.mT @ here) / 2
-    ridge = _RIDGE * alone.diagonal().mean() * torch.eye(len(alone), dtype=alone.dtype)
-    # Whitened, the best combinations are the first eigenvectors of what neighbours share.
-    whiten = torch.linalg.inv(torch.linalg.cholesky(alone + ridge))
-    correlations, axes = torch.linalg.eigh(whiten @ shared @ whiten.mT)
-    best = correlations.flip(0)[:components].clamp(min=0)
-    axes = whiten.mT @ axes.flip(1)[:, :components] * best * math.sqrt(len(here))
-    factors = torch.cat([(expand(chunk) - mean) @ axes for chunk in spectra.split(_CHUNK)])
-    return factors.mT.float().reshape(-1, *bands.shape[1:])
+    here, there = _neighbours(seen, distance, draw)
+    factors.learn(spectra[here], spectra[there], torch.ones(len(here)))
+    factors.solve()
+    return factors(bands[None])[0]
 
 
 def _neighbours(

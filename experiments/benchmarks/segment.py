@@ -10,8 +10,8 @@ says how many nanoseconds of a processor a pixel takes there, and for what: norm
 cutting, and softmax and classes as blending, where they are compiled into these. To import
 libraries, and to load what was compiled, is not counted on any side: each segments a small scene
 before, ours as if it were large. ``--host`` measures the host side alone and keeps it apart.
-geoai has requirements of its own: install
-``geoai-py==0.43.*`` into another environment and name its Python.
+geoai has requirements of its own: install ``geoai-py==0.43.*`` into another environment and name
+its Python.
 """
 
 import argparse

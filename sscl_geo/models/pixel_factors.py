@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _WAVES = 400
-_SCALE = 0.5
+FOURIER_SCALE = 0.5
+"""Deviation of the frequencies, over the root of the number of bands."""
+
 _RIDGE = 1e-3
 _LEAST_RIDGE = 1e-4
 _PIXELS_AT_ONCE = 1 << 18
@@ -47,7 +49,7 @@ class PixelFactors(nn.Module):
     def __init__(self, bands: int, factors: int) -> None:
         super().__init__()
         size = bands + _WAVES
-        self.waves = nn.Buffer(torch.randn(_WAVES, bands) * (_SCALE / math.sqrt(bands)))
+        self.waves = nn.Buffer(torch.randn(_WAVES, bands) * (FOURIER_SCALE / math.sqrt(bands)))
         self.phases = nn.Buffer(torch.rand(_WAVES) * (2 * math.pi))
         self.axes = nn.Buffer(torch.zeros(factors, size))
         self.offset = nn.Buffer(torch.zeros(factors))
