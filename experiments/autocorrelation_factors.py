@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sscl_geo.models.pixel_factors import FOURIER_SCALE, PixelFactors
+from sscl_geo.models.learned_factors import LearnedFactors
+from sscl_geo.models.pixel_factors import FOURIER_SCALE
 
 _PAIRS = 30_000
 
@@ -17,8 +18,8 @@ def autocorrelation_factors(
 ) -> Tensor:
     """Functions of a pixel's spectrum that agree best between a pixel and its neighbours.
 
-    :class:`~sscl_geo.models.pixel_factors.PixelFactors` of all that may be seen, not of the pairs
-    of a pretraining.
+    :class:`~sscl_geo.models.learned_factors.LearnedFactors` of all that may be seen, not of the
+    pairs of a pretraining.
 
     Args:
         bands: shape (C, H, W), standardised.
@@ -31,7 +32,7 @@ def autocorrelation_factors(
         shape (components, H, W), of zero mean over the pixels learned from.
     """
     draw = np.random.default_rng(seed)
-    factors = PixelFactors(len(bands), components)
+    factors = LearnedFactors(len(bands), components)
     # Drawn here, so that the random numbers of the caller are left alone.
     count, channels = factors.waves.shape
     waves = draw.normal(0, FOURIER_SCALE / math.sqrt(channels), (channels, count)).T

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 import sscl_geo
 from sscl_geo import bundle_header as checked
-from sscl_geo.classes import ClassTable, LandCoverClass
+from sscl_geo.classes import ClassTable
 from sscl_geo.decision import Decision
 from sscl_geo.errors import BandError, BundleError, ConfigError, LabelError
 from sscl_geo.io.atomic import atomic_path
@@ -114,6 +114,12 @@ class Bundle:
     def pixel_factor_weights(self) -> dict[str, torch.Tensor]:
         """Weights of the pixel factors, by their own names; none where not learned."""
         return _under("pixel_factors.", self.state_dict)
+
+    @property
+    def pixel_factors(self) -> int:
+        """Number of pixel factors."""
+        axes = self.state_dict.get("pixel_factors.axes")
+        return 0 if axes is None or not axes.ndim else len(axes)
 
     def in_units(self, units: BandUnits, path: str) -> "Bundle":
         """The bundle for scenes in other units: the same but for ``mean``, ``std`` and ``units``.
@@ -243,15 +249,15 @@ def _from_header(header: dict[str, Any], state_dict: dict[str, torch.Tensor]) ->
         resolution=checked.pair(checked.positive_numbers(header["resolution"])),
         resolution_unit=checked.text(header["resolution_unit"]),
         patch_size=checked.patch_size(header["patch_size"]),
-        classes=None if classes is None else _class_table(checked.items(classes)),
+        classes=None if classes is None else checked.class_table(classes),
         provenance={
             checked.text(topic): checked.text(told)
             for topic, told in checked.record(header["provenance"]).items()
         },
         license=checked.text(header.get("license", "")),
         state_dict=state_dict,
-        decision=Decision() if found == FORMAT else _decision(checked.record(header["decision"])),
-        units=None if header.get("units") is None else _units(checked.record(header["units"])),
+        decision=Decision() if found == FORMAT else checked.decision(header["decision"]),
+        units=None if header.get("units") is None else checked.units(header["units"]),
     )
     if not len(bundle.bands) == len(bundle.mean) == len(bundle.std):
         raise ValueError("bands, mean and std differ in number")
@@ -264,29 +270,6 @@ def _from_header(header: dict[str, Any], state_dict: dict[str, torch.Tensor]) ->
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise ValueError(f"the weights {name!r:.80} are not all finite")
     return bundle
-
-
-def _class_table(records: list[object]) -> ClassTable:
-    return ClassTable(tuple(_class(checked.record(item)) for item in records))
-
-
-def _class(item: dict[str, Any]) -> LandCoverClass:
-    return LandCoverClass(
-        checked.whole(item["value"]), checked.text(item["name"]), checked.color(item["color"])
-    )
-
-
-def _units(item: dict[str, Any]) -> BandUnits:
-    return BandUnits(
-        checked.number_type(item["dtype"]),
-        checked.numbers(item["scale"]),
-        checked.numbers(item["offset"]),
-    )
-
-
-def _decision(item: dict[str, Any]) -> Decision:
-    thresholds = checked.numbers(item["thresholds"])
-    return Decision(checked.text(item["task"]), thresholds)  # ty: ignore[invalid-argument-type]
 
 
 def _kind(value: object) -> Kind:

@@ -10,6 +10,10 @@ import re
 import reprlib
 from typing import Any
 
+from sscl_geo.classes import ClassTable, LandCoverClass
+from sscl_geo.decision import Decision
+from sscl_geo.io.units import BandUnits
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _NUMBER_TYPES = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {
     f"float{bits}" for bits in (16, 32, 64)
@@ -143,3 +147,24 @@ def _number(value: object) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{number} is not a finite number")
     return number
+
+
+def class_table(value: object) -> ClassTable:
+    """A list of classes, each with a value, a name and a colour."""
+    return ClassTable(tuple(_class(record(item)) for item in items(value)))
+
+
+def _class(item: dict[str, Any]) -> LandCoverClass:
+    return LandCoverClass(whole(item["value"]), text(item["name"]), color(item["color"]))
+
+
+def units(value: object) -> BandUnits:
+    """Pixel type, scales and offsets."""
+    item = record(value)
+    return BandUnits(number_type(item["dtype"]), numbers(item["scale"]), numbers(item["offset"]))
+
+
+def decision(value: object) -> Decision:
+    """A task and its thresholds."""
+    item = record(value)
+    return Decision(text(item["task"]), numbers(item["thresholds"]))  # ty: ignore[invalid-argument-type]

@@ -22,7 +22,8 @@ from sscl_geo.io.labels import LabelOptions
 from sscl_geo.losses.class_weights import ClassWeights
 from sscl_geo.losses.class_weights import class_weights as weights_of_classes
 from sscl_geo.models.probe_networks import NearestNeighbours
-from sscl_geo.models.segmenters import Decoder, load_encoder
+from sscl_geo.models.segmenters import UNTRAINED, Decoder, load_encoder
+from sscl_geo.probing.pixel_start import start_from_pixels
 from sscl_geo.probing.remember import remember_cells
 from sscl_geo.resuming import find_checkpoint
 from sscl_geo.run_folder import RunFolder
@@ -63,6 +64,7 @@ def finetune(
     *,
     out: StrPath | None = None,
     encoder: Bundle | StrPath | None = None,
+    pixel_factors: bool = True,
     decoder: Decoder = "unet",
     encoder_name: str = "resnet18",
     imagenet: bool = False,
@@ -107,6 +109,7 @@ def finetune(
         out: bundle to write; none if None.
         encoder: pretrained encoder to start from; its statistics of the bands are used too. If
             None, the encoder starts from random or ImageNet weights.
+        pixel_factors: let the network see the encoder's pixel factors, if it has some and can.
         decoder: segmentation model, a key of :data:`~sscl_geo.models.segmenters.SEGMENTERS`;
             ``"linear"`` is a linear probe of the frozen encoder, ``"knn"`` looks for the most
             similar labelled ground and is not trained.
@@ -138,8 +141,8 @@ def finetune(
             there; 0 for mild changes of brightness and contrast alone.
         preset: kind of images that ``strength`` is for, see
             :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation`.
-        val_share: share of the labelled ground to hold out for validation where ``within`` is not
-            given: blocks of the size of a patch, a quarter of a patch away from training ground.
+        val_share: share of the labelled ground to hold out for validation without ``within``, in
+            blocks of the size of a patch, a quarter of a patch away from training ground.
         select: figure by which the validation part tells the best weights, and patience what is
             better: ``"miou"``, ``"mf1"``, ``"oa"`` (overall accuracy) or ``"loss"``.
         patience: validations, of about ten in all, without a better one after which training ends;
@@ -162,8 +165,7 @@ def finetune(
     Raises:
         TrainingError: if the batch is too small, there are no steps, the loss is not finite, or the
             checkpoint in ``run`` belongs to another training.
-        ConfigError: if the patch size does not fit the network, an option is out of range, or no
-            validation part can be held out.
+        ConfigError: if an option is out of range or does not fit, or no ground can be held out.
         LabelError: if the labels have fewer than two classes.
         UnitsError: if it is not told how the units of scenes and encoder compare.
         SSCLGeoError: whatever is wrong with scenes, labels, blocks or encoder.
@@ -205,6 +207,7 @@ def finetune(
             f"The labels have one class alone, {data.classes[0].name}; a network needs two to tell "
             "apart, so label other ground too."
         )
+    leave_out = start is None or not pixel_factors or decoder in UNTRAINED
     task = Segmentation(
         model=decoder,
         backbone=encoder_name if start is None else start.encoder,
@@ -214,6 +217,7 @@ def finetune(
         weights=True if imagenet and start is None else None,
         loss=loss,
         class_weights=weights_of_classes(data.class_counts, class_weights),
+        pixel_factors=0 if leave_out else start.pixel_factors,
         lr=lr,
         encoder_lr_factor=encoder_lr_factor,
         layer_decay=layer_decay,
@@ -226,6 +230,8 @@ def finetune(
         )
     if start is not None:
         load_encoder(task.model, start, len(data.bands))
+    if task.hparams["pixel_factors"]:
+        start_from_pixels(task.model, map(data.aug, data.train_dataloader()))
     best = BestWeights(select, patience)
     folder = None if run is None else RunFolder(Path(run))
     if isinstance(task.model, NearestNeighbours):
@@ -261,7 +267,9 @@ def finetune(
         told |= {f"encoder_{name}": text for name, text in start.provenance.items()}
     bundle = segmenter_bundle(task, data, patch_size, told, license)
     if out is not None:
-        _write(bundle, out, folder)
+        save_bundle(bundle, out)
+        if folder is not None:  # only now is its checkpoint of no more use
+            folder.forget()
     return FinetuneResult(
         bundle,
         history[["step", "loss"]],
@@ -290,10 +298,3 @@ def _keep(
     folder: RunFolder | None, steps: int | None, minutes: float, facts: dict[str, Any]
 ) -> list[pl.Callback]:
     return [] if folder is None else [Checkpoints(folder.checkpoints, steps, minutes, facts)]
-
-
-def _write(bundle: Bundle, out: StrPath, folder: RunFolder | None) -> None:
-    """Write the bundle; only then is its checkpoint of no more use."""
-    save_bundle(bundle, out)
-    if folder is not None:
-        folder.forget()

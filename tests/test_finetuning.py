@@ -10,6 +10,7 @@ from sscl_geo.errors import BandError, ConfigError, LabelError, TrainingError, U
 from sscl_geo.finetuning import finetune
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.units import BandUnits
+from sscl_geo.models.pixel_factors import PixelFactors
 from sscl_geo.models.predictor import build_predictor
 from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.splits import spatial_blocks
@@ -45,6 +46,38 @@ def encoder(bands=("red", "nir")):
         classes=None,
         state_dict=network.encoder.state_dict(),
     )
+
+
+def with_factors(bundle: Bundle) -> Bundle:
+    """Of which the first factor is the second band, and the second nothing."""
+    torch.manual_seed(2)
+    factors = PixelFactors(len(bundle.bands), 2)
+    factors.axes[0, 1] = 1
+    state = {f"pixel_factors.{name}": value for name, value in factors.state_dict().items()}
+    return replace(bundle, state_dict=bundle.state_dict | state)
+
+
+@pytest.mark.parametrize("decoder", ["unet", "linear"])
+def test_pixel_factors_of_the_encoder_tell_classes_from_the_first_step(made, decoder):
+    scene, labels, truth = made
+    start = with_factors(encoder())
+    result = finetune(scene, labels, encoder=start, decoder=decoder, lr=1e-5, **QUICK)
+    assert result.bundle.pixel_factors == 2
+    for name, value in start.pixel_factor_weights.items():
+        assert torch.equal(result.bundle.pixel_factor_weights[name], value)
+    with rasterio.open(scene) as raster:
+        image = torch.from_numpy(raster.read())[None]
+    predicted = build_predictor(result.bundle)(image, torch.ones(1, *truth.shape).bool())
+    assert (predicted[0].argmax(0).numpy() == truth).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "options", [{"pixel_factors": False}, {"decoder": "knn"}], ids=["not asked for", "knn"]
+)
+def test_pixel_factors_can_be_left_out(made, options):
+    scene, labels, _ = made
+    result = finetune(scene, labels, encoder=with_factors(encoder()), **QUICK, **options)
+    assert result.bundle.pixel_factors == 0
 
 
 def test_it_learns_two_classes_that_one_band_tells_apart(made):

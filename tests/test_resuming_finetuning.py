@@ -1,5 +1,7 @@
 """A fine-tuning that was broken off and goes on is the fine-tuning that was not."""
 
+from dataclasses import replace
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sscl_geo.errors import TrainingError
 from sscl_geo.finetuning import FinetuneResult, finetune
 from sscl_geo.io.labels import LabelOptions
 from sscl_geo.io.scene import open_scene
+from sscl_geo.models.pixel_factors import PixelFactors
 from sscl_geo.models.segmenters import build_segmenter
 from sscl_geo.run_folder import RunFolder
 from sscl_geo.splits import spatial_blocks
@@ -131,6 +134,19 @@ def test_nothing_differs_after_a_break(files, whole, tmp_path, where, every) -> 
     broken(files, tmp_path / "run", where, every)
     assert RunFolder(tmp_path / "run").step() == every * (min(where.step, 11) // every)
     assert same(go(files, tmp_path / "run"), whole)
+
+
+def test_a_network_with_pixel_factors_goes_on_too(files, tmp_path) -> None:
+    torch.manual_seed(4)
+    factors = PixelFactors(2, 2)
+    factors.axes.normal_()
+    beside = {f"pixel_factors.{name}": value for name, value in factors.state_dict().items()}
+    start = encoder(0)
+    start = replace(start, state_dict=start.state_dict | beside)
+    unbroken = go(files, encoder=start)
+    assert unbroken.bundle.pixel_factors == 2
+    broken(files, tmp_path / "run", Break(7), 2, encoder=start)
+    assert same(go(files, tmp_path / "run", encoder=start), unbroken)
 
 
 def test_patience_goes_on_counting_after_a_break(files, tmp_path) -> None:

@@ -144,7 +144,7 @@ def _probe(
     for drawn in config.drawn:
         for share in config.shares:
             # All labels are all labels, however they were drawn.
-            for label_seed in range(config.label_seeds if share < 1 else 1):
+            for label_seed in range(config.draws(ground.name) if share < 1 else 1):
                 labels = ground.share(config, drawn, share, label_seed)
                 for mode, features in views.items():
                     start = time.perf_counter()

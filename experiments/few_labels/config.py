@@ -30,6 +30,7 @@ class SceneConfig:
         block_size: side in pixels of the blocks that are dealt to training, validation and test.
         merge: groups of class values that a second figure, ``miou_merged``, counts as one class;
             every value that is in no group makes up the last one.
+        label_seeds: draws of the labels; as many as the study has if None.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SceneConfig:
     labels: str = ""
     block_size: int = 64
     merge: tuple[tuple[int, ...], ...] = ()
+    label_seeds: int | None = None
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> Self:
@@ -80,7 +82,7 @@ class StudyConfig:
         shares: shares of the labels, as fractions.
         drawn: how labels are drawn: whole patches, single pixels.
         label_patch: side in pixels of a labelled patch.
-        label_seeds: draws of the labels.
+        label_seeds: draws of the labels, where a scene does not say.
         components: principal components of the features that a probe sees.
         probe_pixels: greatest number of labelled pixels that a probe learns from.
         finetune: options of fine-tuning; empty for none. ``rows`` names METHOD/INIT, ``lrs`` the
@@ -125,6 +127,11 @@ class StudyConfig:
         lists = {name: tuple(told[name]) for name in ("inits", "shares", "drawn") if name in told}
         told |= lists | {"scenes": tuple(SceneConfig.of(scene) for scene in told["scenes"])}
         return cls(**told)
+
+    def draws(self, scene: str) -> int:
+        """Number of draws of the labels of a scene."""
+        told = {s.name: s.label_seeds for s in self.scenes}
+        return told[scene] or self.label_seeds
 
     def rows(self) -> list[Row]:
         """All rows, cheap and telling ones first."""

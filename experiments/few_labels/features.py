@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from experiments.autocorrelation_factors import autocorrelation_factors
-from experiments.hand_made import bands_and_surroundings
 from sscl_geo.bundle import Bundle
 from sscl_geo.models.pixel_factors import PixelFactors
+from sscl_geo.models.surroundings import with_surroundings
 
 _STRIDE = 32
 _NEAR, _FACTORS = 4.0, 20
@@ -77,7 +77,7 @@ def hand_made_features(image: Tensor, seen: NDArray[np.bool_]) -> Tensor:
     Returns:
         shape (5 C, H, W).
     """
-    features = bands_and_surroundings(image[None])[0]
+    features = with_surroundings(image[None])[0]
     known = take(features, _draw(seen))
     mean, std = known.mean(dim=0), known.std(dim=0).clamp(min=1e-6)
     return (features - mean[:, None, None]) / std[:, None, None]
@@ -93,7 +93,7 @@ def factor_features(image: Tensor, seen: NDArray[np.bool_]) -> Tensor:
     Returns:
         shape (100, H, W), in their natural scale: noisy factors count little.
     """
-    return bands_and_surroundings(autocorrelation_factors(image, seen, _NEAR, _FACTORS)[None])[0]
+    return with_surroundings(autocorrelation_factors(image, seen, _NEAR, _FACTORS)[None])[0]
 
 
 @torch.no_grad()
@@ -108,7 +108,7 @@ def pixel_features(bundle: Bundle, image: Tensor) -> Tensor:
         shape (5 F, H, W) for F factors, in their natural scale.
     """
     factors = PixelFactors.of_weights(bundle.pixel_factor_weights)
-    return bands_and_surroundings(factors(image[None]))[0]
+    return with_surroundings(factors(image[None]))[0]
 
 
 def take(features: Tensor, at: NDArray[np.int_]) -> Tensor:

@@ -12,7 +12,7 @@ from experiments.few_labels.ground import Ground
 from sscl_geo.bundle import Bundle
 from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.finetuning import finetune
-from sscl_geo.models.segmenters import build_segmenter
+from sscl_geo.models.predictor import build_predictor
 from sscl_geo.splits.label_shares import LabelShares
 
 _STRIDE = 32
@@ -66,12 +66,8 @@ def finetuned_map(
 @torch.no_grad()
 def _map(bundle: Bundle, ground: Ground) -> NDArray[np.int64]:
     """Class indices of the whole scene, in one pass: these scenes are small."""
-    network = build_segmenter(
-        str(bundle.decoder), bundle.encoder, len(bundle.bands), len(ground.classes)
-    )
-    network.load_state_dict(bundle.state_dict)
-    network.eval()
+    predictor = build_predictor(bundle)
     height, width = ground.image.shape[-2:]
     pad = [0, -width % _STRIDE, 0, -height % _STRIDE]
-    logits = network(F.pad(ground.image[None], pad, mode="reflect"))
+    logits = predictor.network(F.pad(ground.image[None], pad, mode="reflect"))
     return logits[0, :, :height, :width].argmax(dim=0).numpy()

@@ -23,12 +23,12 @@ from rich.table import Table
 from torch import Tensor
 
 from experiments.benchmarks.machine import describe_machine, describe_versions
-from experiments.hand_made import bands_and_surroundings
 from sscl_geo.cli.options import parse_options
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.scene import open_scene
 from sscl_geo.models.hypercolumns import hypercolumns
+from sscl_geo.models.surroundings import with_surroundings
 from sscl_geo.pretraining import pretrain
 from sscl_geo.probing.pixels import ProbePixels, probe_miou
 from sscl_geo.tasks.methods import build_task
@@ -135,7 +135,7 @@ def encoder_of(encoder: torch.nn.Module, normalize: Normalize) -> Encode:
 
 def by_hand(normalize: Normalize) -> Encode:
     """Bands, and their means and deviations in windows of 5 and 15 pixels."""
-    return lambda image, valid: bands_and_surroundings(normalize(image, valid))
+    return lambda image, valid: with_surroundings(normalize(image, valid))
 
 
 def summary(table: pd.DataFrame) -> Table:

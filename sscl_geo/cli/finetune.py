@@ -12,6 +12,7 @@ def finetune(
     encoder: Path | None = None,
     encoder_name: str = "resnet18",
     imagenet: bool = False,
+    pixel_factors: bool = True,
     decoder: Literal[
         "unet", "unet++", "fpn", "deeplabv3+", "upernet", "segformer", "linear", "knn"
     ] = "unet",
@@ -64,6 +65,8 @@ def finetune(
         encoder_name: name in segmentation-models-pytorch, or tu- and a name of timm; where no
             pretrained encoder is given.
         imagenet: start the named encoder from ImageNet weights.
+        pixel_factors: let the network see the pixel factors too that were learned with the encoder,
+            if 'pretrain' was told to.
         decoder: segmentation model; linear is a linear probe of the frozen encoder, knn looks for
             the most similar labelled ground and is not trained.
         classes: CSV or YAML file with value, name, color, or a QGIS style (QML); the classes of the
@@ -137,6 +140,7 @@ def finetune(
         encoder=encoder,
         encoder_name=encoder_name,
         imagenet=imagenet,
+        pixel_factors=pixel_factors,
         decoder=decoder,
         classes=classes,
         column=column,

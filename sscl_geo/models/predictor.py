@@ -140,7 +140,9 @@ def build_predictor(bundle: Bundle) -> Predictor:
             "The bundle holds an encoder, which cannot make a map; fine-tune it with labels first."
         )
     outputs = bundle.decision.outputs(len(bundle.classes))
-    network = build_segmenter(bundle.decoder, bundle.encoder, len(bundle.bands), outputs)
+    network = build_segmenter(
+        bundle.decoder, bundle.encoder, len(bundle.bands), outputs, bundle.pixel_factors
+    )
     try:
         network.load_state_dict(bundle.state_dict)
     except RuntimeError as error:

@@ -41,6 +41,9 @@ class Segmentation(SemanticSegmentation):
         num_classes: number of classes.
         labels: names of the classes, for metrics.
         encoder_bundle: file of a pretrained encoder to start from.
+        pixel_factors: number of pixel factors that the network sees beside, see
+            :func:`~sscl_geo.models.pixel_head.add_pixel_head`; 0 for none. They come from the
+            bundle, which must have as many.
         weights: True for ImageNet weights, or what
             :func:`~sscl_geo.models.encoders.build_encoder` takes. The bundle, if given, goes over
             them.
@@ -73,6 +76,7 @@ class Segmentation(SemanticSegmentation):
         num_classes: int = 2,
         labels: list[str] | None = None,
         encoder_bundle: str | None = None,
+        pixel_factors: int = 0,
         weights: bool | str | None = None,
         loss: str = "ce",
         class_weights: list[float] | None = None,
@@ -118,7 +122,11 @@ class Segmentation(SemanticSegmentation):
         self.hparams.update(_TORCHGEO_OPTIONS)
         h = self.hparams
         network: Any = build_segmenter(
-            h["model"], h["backbone"], h["in_channels"], h["num_classes"]
+            h["model"],
+            h["backbone"],
+            h["in_channels"],
+            h["num_classes"],
+            h["pixel_factors"],
         )
         self.model = network
         if self.weights:

@@ -12,7 +12,7 @@ from sscl_geo.losses.info_nce import InfoNCELoss
 from sscl_geo.losses.objective import Objective, build_objective
 from sscl_geo.models.encoders import feature_channels
 from sscl_geo.models.heads import DecoderProjector, DenseProjector, Propagation, dense_mlp
-from sscl_geo.models.pixel_factors import PixelFactors
+from sscl_geo.models.learned_factors import LearnedFactors
 from sscl_geo.models.segmenters import FROZEN, SEGMENTERS, build_segmenter
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.pair_views import PairViews, swap
@@ -169,7 +169,7 @@ class SSCCL(PairTask):
         if "spatial" in self.term_weights:
             self.dense_predictor = dense_mlp(dim, hidden // 2, dim)
         if h["pixel_factors"]:
-            self.pixel_factors = PixelFactors(h["in_channels"], h["pixel_factors"])
+            self.pixel_factors = LearnedFactors(h["in_channels"], h["pixel_factors"])
         if "semantic" in self.term_weights:
             # Similarity to ground of 16 pixels is as good, and costs little at any stride.
             self.propagation = Propagation(dim, max(1, 16 // h["dense_stride"]))

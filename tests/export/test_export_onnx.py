@@ -22,9 +22,12 @@ MEAN = (900.0, 1000.0, 800.0, 2500.0)
 STD = (300.0, 250.0, 200.0, 0.0)
 
 
-def make_bundle(decoder="unet", encoder="resnet18", outputs=3, **changes):
+def make_bundle(decoder="unet", encoder="resnet18", outputs=3, factors=0, **changes):
     torch.manual_seed(0)
-    network = build_segmenter(decoder, encoder, 4, outputs)
+    network = build_segmenter(decoder, encoder, 4, outputs, factors)
+    if factors:
+        network.pixel_factors.axes.normal_(std=0.1)
+        torch.nn.init.normal_(network.pixel_head.weight, std=0.3)
     for module in network.modules():  # statistics as after a training, not 0 and 1
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -153,6 +156,21 @@ def test_a_pt2_archive_normalises_and_takes_any_multiple_of_the_stride(bundle, t
         valid = torch.rand(1, height, width, generator=generator) > 0.1
         found = network(image, valid).detach().numpy()
         agree(found, build_predictor(bundle)(image, valid).numpy())
+
+
+def test_pixel_factors_are_exported_too(tmp_path, tiles):
+    bundle = make_bundle("fpn", "tu-test_resnet", factors=3)
+    expected = build_predictor(bundle)(*tiles).numpy()
+    nothing = {name: 0 * x for name, x in bundle.state_dict.items() if name.startswith("pixel_")}
+    without = replace(bundle, state_dict=bundle.state_dict | nothing)
+    assert np.abs(build_predictor(without)(*tiles).numpy() - expected).max() > 0.2
+    path = export_onnx(bundle, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    agree(as_deepness_runs_it(session, tiles[0]), expected)
+    network = torch.export.load(export_pt2(bundle, tmp_path / "m.pt2")).module()
+    agree(network(*tiles).detach().numpy(), expected)
+    wide = scenery(torch.Generator().manual_seed(2), 1, 96, 160), torch.ones(1, 96, 160) > 0
+    agree(network(*wide).detach().numpy(), build_predictor(bundle)(*wide).numpy())
 
 
 def test_an_unwritable_folder_is_one_sentence(bundle, tmp_path):
