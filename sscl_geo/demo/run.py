@@ -168,6 +168,7 @@ def _pretrain(sample: Sample, out: Path, settings: Settings) -> PretrainResult:
         [sample.scene],
         out=out,
         encoder_name=settings.encoder,
+        task_options={"pixel_factors": settings.pixel_factors},
         steps=settings.pretrain_steps,
         batch_size=settings.pretrain_batch,
         patch_size=settings.patch_size,

@@ -19,6 +19,7 @@ class Settings:
         pretrain_steps: optimiser steps of pretraining.
         pretrain_batch: pairs a step of pretraining.
         pretrain_lr: greatest learning rate of pretraining.
+        pixel_factors: functions of single pixels that are learned beside the encoder.
         block_size: side of the spatial blocks that are dealt to training and test, in pixels.
         train_share: share of the blocks for training, 0 to 1; the others are for the test.
         finetune_steps: optimiser steps of each fine-tuning.
@@ -36,6 +37,7 @@ class Settings:
     pretrain_steps: int = 120
     pretrain_batch: int = 16
     pretrain_lr: float = 1e-3
+    pixel_factors: int = 20
     block_size: int = 100
     train_share: float = 0.6
     finetune_steps: int = 80
