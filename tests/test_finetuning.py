@@ -195,6 +195,12 @@ def test_the_figure_that_selects_is_the_one_asked_for(made):
     assert float(told["validation_loss"]) == pytest.approx(best["loss"], abs=1e-4)
 
 
+def test_patience_without_validation_is_refused(made):
+    scene, labels, _ = made
+    with pytest.raises(ConfigError, match="needs ground to validate on"):
+        finetune(scene, labels, **QUICK, patience=2)
+
+
 def test_either_blocks_or_a_share_are_given(made):
     scene, labels, _ = made
     blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})

@@ -72,7 +72,16 @@ class BestWeights(pl.Callback):
         self._weights, self._in_vain = state_dict["weights"], state_dict["in_vain"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leave at once where the training had stopped before."""
+        """Leave at once where the training had stopped before.
+
+        Raises:
+            ConfigError: if there is patience, but no validation to have it with.
+        """
+        if self.patience is not None and not sum(trainer.num_val_batches):
+            raise ConfigError(
+                f"A patience of {self.patience} validations needs ground to validate on; hold some "
+                "out with val_share, give blocks with a part 'val', or leave patience out."
+            )
         trainer.should_stop = trainer.should_stop or self._is_enough()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -129,7 +129,8 @@ def open_labels(
     Raises:
         LabelError: if the file is missing or unreadable, has no coordinate reference system, no
             usable class, or a class outside ``classes``.
-        ConfigError: if ``column``, ``layer`` or ``overlap`` is given for a raster.
+        ConfigError: if ``column``, ``layer`` or ``overlap`` is given for a raster, or
+            ``resampling`` for vectors.
 
     Example:
         >>> from sscl_geo.io.labels import open_labels
@@ -151,6 +152,10 @@ def open_with(
         raise LabelError(f"There is no file {path}; check the path of the labels.")
     wanted, remap = read_classification(classes), read_remap(options.remap)
     if Path(path).suffix.lower() in VECTOR_SUFFIXES:
+        if options.resampling != "nearest":
+            raise ConfigError(
+                f"The labels {path} are vectors, and resampling is for rasters; leave it out."
+            )
         from sscl_geo.io.label_vector import VectorLabels
 
         return VectorLabels(

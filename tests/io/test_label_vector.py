@@ -7,7 +7,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.classes import IGNORE_INDEX, ClassTable
-from sscl_geo.errors import LabelError, SkippedLabelWarning
+from sscl_geo.errors import ConfigError, LabelError, SkippedLabelWarning
 from sscl_geo.io.labels import open_labels
 
 GRID = GeoBox((40, 50), Affine(10, 0, 300_000, 0, -10, 4_100_000), "EPSG:32612")
@@ -273,3 +273,9 @@ def test_a_crs_can_be_given_where_the_file_has_none_or_a_wrong_one(write):
         assert np.count_nonzero(labels.on_grid(GRID) == 0) == 8
     with pytest.raises(LabelError, match="'EPSG:0' is no coordinate reference system"):
         open_labels(none, crs="EPSG:0")
+
+
+def test_resampling_is_refused(write):
+    path = write([box(0, 0, 9, 9)], value=[1])
+    with pytest.raises(ConfigError, match="are vectors, and resampling is for rasters"):
+        open_labels(path, resampling="majority")
