@@ -34,7 +34,7 @@ def embed(
         grid: 'cells' writes a pixel for each feature cell, 'pixels' interpolates to the scene's
             own grid.
         cell: pixels of the scene per feature cell: 2, 4, 8, 16 or 32; 1 gives the pixel factors
-            that 'pretrain --option pixel_factors=20' learned beside the encoder.
+            that 'pretrain --pixel-factors 20' learned beside the encoder.
         dtype: float16, or int8 with a scale for each band, which GIS programs apply.
         tile: height and width of what the network sees at once, in pixels.
         margin: pixels at each side of a tile that serve as context only.

@@ -32,6 +32,7 @@ def pretrain(
     spatial_weight: float | None = None,
     semantic_weight: float | None = None,
     dense_stride: int | None = None,
+    pixel_factors: int | None = None,
     optimizer: Literal["adamw", "sgd", "lars"] = "adamw",
     lr: float = 1e-3,
     base_batch: int | None = None,
@@ -91,6 +92,8 @@ def pretrain(
         spatial_weight: weight of the spatial consistency term, likewise.
         semantic_weight: weight of the semantic consistency term, likewise.
         dense_stride: pixels per dense feature cell (2, 4 … 32); the method's own if not given.
+        pixel_factors: functions of single pixels to learn beside the encoder, for fine-tuning with
+            few labels; 20 are good for many. None if not given.
         optimizer: lars is for batches of a thousand pairs or more.
         lr: greatest learning rate.
         base_batch: pairs a step, over all devices, that lr is meant for; it is scaled in proportion
@@ -144,6 +147,7 @@ def pretrain(
         "spatial_weight": spatial_weight,
         "semantic_weight": semantic_weight,
         "dense_stride": dense_stride,
+        "pixel_factors": pixel_factors,
     }
     result = run(
         scenes,

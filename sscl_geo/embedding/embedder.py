@@ -157,7 +157,7 @@ def _factor_embedder(bundle: Bundle) -> FactorEmbedder:
     if not weights:
         raise BundleError(
             "The bundle has no pixel factors, which cells of 1 pixel need; pretrain with "
-            "pixel_factors, or choose cells of 2, 4, 8 … pixels."
+            "--pixel-factors 20, or choose cells of 2, 4, 8 … pixels."
         )
     try:
         factors = PixelFactors.of_weights(weights)
