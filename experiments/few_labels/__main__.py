@@ -10,7 +10,7 @@ is kept in the work folder, so that a broken run goes on; several processes can 
 import argparse
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmarks.machine import describe_machine, describe_versions
-from experiments.few_labels.config import HAND_MADE, UNTRAINED, Row, StudyConfig
+from experiments.few_labels.config import (
+    HAND_MADE,
+    UNTRAINED,
+    Case,
+    Row,
+    SceneConfig,
+    StudyConfig,
+)
 from experiments.few_labels.encoders import encoder_of, network_of
 from experiments.few_labels.features import (
     encoder_features,
@@ -27,7 +34,13 @@ from experiments.few_labels.features import (
     hand_made_features,
     pixel_features,
 )
-from experiments.few_labels.figures import Figure, read_units, unit_path, write_unit
+from experiments.few_labels.figures import (
+    Figure,
+    add_to_unit,
+    known_cases,
+    read_units,
+    unit_path,
+)
 from experiments.few_labels.finetune import finetuned_map
 from experiments.few_labels.ground import Ground
 from experiments.few_labels.markdown import differences_table, main_table
@@ -91,122 +104,113 @@ def _run(config: StudyConfig, options: argparse.Namespace) -> None:
             "bands": hand_made_features(ground.image, ground.parts["train"]),
             "factors": factor_features(ground.image, ground.parts["train"]),
         }
-        for mode in ("probe", "finetune"):
+        for mode, measure in (("probe", _probe), ("finetune", _finetune)):
             jobs = [
-                row
+                (row, unit_path(options.work, scene.name, row, mode))
                 for row in config.rows()
                 if _wanted(row, mode, config, only)
-                and not unit_path(options.work, scene.name, row, mode).is_file()
+            ]
+            jobs = [
+                (row, unit, missing)
+                for row, unit in jobs
+                if (missing := _missing(unit, config, row, scene, mode))
             ][int(part) - 1 :: int(parts)]
-            for row in track(jobs, f"{scene.name}, {mode}"):
-                unit = unit_path(options.work, scene.name, row, mode)
-                if mode == "probe":
-                    figures = _probe(row, ground, without_network, config, options.work)
-                else:
-                    figures = _finetune(row, ground, config, options.work)
-                write_unit(figures, unit)
+            for row, unit, missing in track(jobs, f"{scene.name}, {mode}"):
+                study = _Study(config, ground, without_network, options.work)
+                add_to_unit(measure(row, missing, study), unit)
 
 
 def _wanted(row: Row, mode: str, config: StudyConfig, only: set[str]) -> bool:
     methods = only & {*config.methods, UNTRAINED, *HAND_MADE}
     modes = only & {"probe", "finetune"}
-    if (methods and row.method not in methods) or (modes and mode not in modes):
-        return False
-    if mode == "probe":
-        return True
-    told = config.finetune
-    return bool(told) and f"{row.method}/{row.init}" in told["rows"] and row.seed < told["seeds"]
+    return not ((methods and row.method not in methods) or (modes and mode not in modes))
 
 
-def _probe(
-    row: Row,
-    ground: Ground,
-    without_network: dict[str, torch.Tensor],
-    config: StudyConfig,
-    work: Path,
-) -> list[Figure]:
+def _missing(
+    unit: Path, config: StudyConfig, row: Row, scene: SceneConfig, mode: str
+) -> list[Case]:
+    """What the row is to be measured in, and was not yet."""
+    asked = config.probes(row, scene) if mode == "probe" else config.finetunings(row)
+    known = known_cases(unit)
+    return [case for case in asked if case not in known]
+
+
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """A scene of a study: its config, its ground, features without a network, the work folder."""
+
+    config: StudyConfig
+    ground: Ground
+    without_network: dict[str, torch.Tensor]
+    work: Path
+
+
+def _probe(row: Row, cases: list[Case], study: _Study) -> list[Figure]:
     """Figures of frozen features, alone and beside those that need no network."""
+    config, ground = study.config, study.ground
     kind = "forest" if row.method == "bands_forest" else "linear"
-    if row.method in HAND_MADE:
-        views = {"probe": without_network[row.method.partition("_")[0]]}
-    else:
-        bundle = encoder_of(row, ground, config, work / "encoders")
-        features = encoder_features(
-            network_of(bundle), ground.image, ground.parts["train"], config.components
-        )
-        if bundle.pixel_factor_weights:
-            features = torch.cat([features, pixel_features(bundle, ground.image)])
-        views = {"probe": features} | {
-            f"probe_{name}": torch.cat([features, other]) for name, other in without_network.items()
-        }
+    views = _views(row, study)
     asked = ground.labels_of("test") != IGNORE_INDEX
     figures = []
-    for drawn in config.drawn:
-        for share in config.shares:
-            # All labels are all labels, however they were drawn.
-            for label_seed in range(config.draws(ground.name) if share < 1 else 1):
-                labels = ground.share(config, drawn, share, label_seed)
-                for mode, features in views.items():
-                    start = time.perf_counter()
-                    classify = best_probe(
-                        features,
-                        labels,
-                        ground.labels_of("val"),
-                        len(ground.classes),
-                        kind=kind,
-                        most=config.probe_pixels,
-                        seed=row.seed,
-                    )
-                    predicted = predict(classify, features, asked)
-                    seconds = time.perf_counter() - start
-                    figures.append(
-                        Figure.of(
-                            row,
-                            ground,
-                            predicted,
-                            seconds,
-                            share=share,
-                            drawn=drawn,
-                            mode=mode,
-                            label_seed=label_seed,
-                        )
-                    )
+    for case in cases:
+        features = views[case.mode]
+        labels = ground.share(config, case.drawn, case.share, case.label_seed)
+        start = time.perf_counter()
+        classify = best_probe(
+            features,
+            labels,
+            ground.labels_of("val"),
+            len(ground.classes),
+            kind=kind,
+            most=config.probe_pixels,
+            seed=row.seed,
+        )
+        predicted = predict(classify, features, asked)
+        seconds = time.perf_counter() - start
+        figures.append(Figure.of(row, ground, predicted, seconds, case))
     return figures
 
 
-def _finetune(row: Row, ground: Ground, config: StudyConfig, work: Path) -> list[Figure]:
-    told = dict(config.finetune)
-    share, drawn = told.pop("share", 0.01), told.pop("drawn", "patch")
-    draws, lrs = told.pop("label_seeds"), tuple(told.pop("lrs"))
-    del told["rows"], told["seeds"]
+def _views(row: Row, study: _Study) -> dict[str, torch.Tensor]:
+    """Features of each kind of probe."""
+    if row.method in HAND_MADE:
+        return {"probe": study.without_network[row.method.partition("_")[0]]}
+    ground = study.ground
+    bundle = encoder_of(row, ground, study.config, study.work / "encoders")
+    features = encoder_features(
+        network_of(bundle), ground.image, ground.parts["train"], study.config.components
+    )
+    if bundle.pixel_factor_weights:
+        features = torch.cat([features, pixel_features(bundle, ground.image)])
+    return {"probe": features} | {
+        f"probe_{name}": torch.cat([features, other])
+        for name, other in study.without_network.items()
+    }
+
+
+def _finetune(row: Row, cases: list[Case], study: _Study) -> list[Figure]:
+    """Figures of fine-tuned networks."""
+    config, ground, work = study.config, study.ground, study.work
+    ours = ("share", "drawn", "label_seeds", "rows", "seeds", "lrs")
+    told = {name: value for name, value in config.finetune.items() if name not in ours}
     start = encoder_of(row, ground, config, work / "encoders")
     test = ground.labels_of("test") != IGNORE_INDEX
     figures = []
-    for label_seed in range(draws):
+    for case in cases:
         begin = time.perf_counter()
+        name = f"{ground.name}_{row.method}_{row.init}_{row.seed}_{case.label_seed}"
         mapped = finetuned_map(
             start,
             ground,
-            ground.share(config, drawn, share, label_seed),
-            work / "labels" / f"{ground.name}_{row.method}_{row.init}_{row.seed}_{label_seed}",
-            lrs=lrs,
+            ground.share(config, case.drawn, case.share, case.label_seed),
+            work / "labels" / name,
+            lrs=tuple(config.finetune["lrs"]),
             seed=row.seed,
             accelerator=config.accelerator,
             **told,
         )
         seconds = time.perf_counter() - begin
-        figures.append(
-            Figure.of(
-                row,
-                ground,
-                mapped[test],
-                seconds,
-                share=share,
-                drawn=drawn,
-                mode="finetune",
-                label_seed=label_seed,
-            )
-        )
+        figures.append(Figure.of(row, ground, mapped[test], seconds, case))
     return figures
 
 

@@ -14,6 +14,9 @@ HAND_MADE = ("bands_linear", "bands_forest", "factors_linear")
 """Rows without a network: the bands and their surroundings, see ``hand_made.py``, and those of slow
 functions of the spectrum, see ``autocorrelation_factors.py``."""
 
+PROBES = ("probe", "probe_bands", "probe_factors")
+"""Probes of an encoder: its features alone, and beside those of the rows without a network."""
+
 UNTRAINED = "untrained"
 """The row of an encoder that was not pretrained here: random or ImageNet weights."""
 
@@ -30,7 +33,7 @@ class SceneConfig:
         block_size: side in pixels of the blocks that are dealt to training, validation and test.
         merge: groups of class values that a second figure, ``miou_merged``, counts as one class;
             every value that is in no group makes up the last one.
-        label_seeds: draws of the labels; as many as the study has if None.
+        least_draws: draws of the smallest share of the labels; as many as of others if None.
     """
 
     name: str
@@ -39,7 +42,7 @@ class SceneConfig:
     labels: str = ""
     block_size: int = 64
     merge: tuple[tuple[int, ...], ...] = ()
-    label_seeds: int | None = None
+    least_draws: int | None = None
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> Self:
@@ -65,6 +68,24 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Case:
+    """What a row is measured in: one figure.
+
+    Attributes:
+        drawn: how the labels are drawn, ``patch`` or ``pixel``.
+        share: share of the labels, as a fraction.
+        label_seed: draw of the labels.
+        mode: ``probe`` (features alone), ``probe_bands`` and ``probe_factors`` (features beside
+            those without a network) or ``finetune``.
+    """
+
+    drawn: str
+    share: float
+    label_seed: int
+    mode: str
+
+
+@dataclass(frozen=True)
 class StudyConfig:
     """A study.
 
@@ -82,7 +103,7 @@ class StudyConfig:
         shares: shares of the labels, as fractions.
         drawn: how labels are drawn: whole patches, single pixels.
         label_patch: side in pixels of a labelled patch.
-        label_seeds: draws of the labels, where a scene does not say.
+        label_seeds: draws of each share of the labels, where a scene does not say otherwise.
         components: principal components of the features that a probe sees.
         probe_pixels: greatest number of labelled pixels that a probe learns from.
         finetune: options of fine-tuning; empty for none. ``rows`` names METHOD/INIT, ``lrs`` the
@@ -128,10 +149,28 @@ class StudyConfig:
         told |= lists | {"scenes": tuple(SceneConfig.of(scene) for scene in told["scenes"])}
         return cls(**told)
 
-    def draws(self, scene: str) -> int:
-        """Number of draws of the labels of a scene."""
-        told = {s.name: s.label_seeds for s in self.scenes}
-        return told[scene] or self.label_seeds
+    def probes(self, row: Row, scene: SceneConfig) -> list[Case]:
+        """What a row's features are tried on: draws of a smaller share are those of a larger one.
+
+        All labels are all labels, however they were drawn.
+        """
+        modes = PROBES[:1] if row.method in HAND_MADE else PROBES
+        draws = dict.fromkeys(self.shares, self.label_seeds)
+        draws[min(self.shares)] = scene.least_draws or self.label_seeds
+        return [
+            Case(drawn, share, seed, mode)
+            for drawn, share in product(self.drawn, self.shares)
+            for seed in range(draws[share] if share < 1 else 1)
+            for mode in modes
+        ]
+
+    def finetunings(self, row: Row) -> list[Case]:
+        """What a row's encoder is fine-tuned on; nothing where it is not asked for."""
+        told = self.finetune
+        if not told or f"{row.method}/{row.init}" not in told["rows"] or row.seed >= told["seeds"]:
+            return []
+        drawn, share = told.get("drawn", "patch"), told.get("share", 0.01)
+        return [Case(drawn, share, seed, "finetune") for seed in range(told["label_seeds"])]
 
     def rows(self) -> list[Row]:
         """All rows, cheap and telling ones first."""

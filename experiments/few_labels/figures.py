@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from experiments.few_labels.config import Row
+from experiments.few_labels.config import Case, Row
 from experiments.few_labels.ground import Ground
 from sscl_geo.classes import IGNORE_INDEX
 from sscl_geo.evaluation import Evaluation
@@ -25,11 +25,10 @@ class Figure:
         scene: name of the scene.
         method: see :class:`~experiments.few_labels.config.Row`.
         init: as above.
-        label_share: share of the training labels, as a fraction.
-        drawn: ``patch`` or ``pixel``.
-        mode: ``probe`` (features alone), ``probe_bands`` and ``probe_factors`` (features beside
-            those without a network) or ``finetune``.
-        label_seed: draw of the labels.
+        label_share: see :class:`~experiments.few_labels.config.Case`.
+        drawn: as above.
+        mode: as above.
+        label_seed: as above.
         seed: pretraining seed.
         oa: overall accuracy.
         kappa: Cohen's kappa.
@@ -61,11 +60,7 @@ class Figure:
         ground: Ground,
         predicted: NDArray[np.int64],
         seconds: float,
-        *,
-        share: float,
-        drawn: str,
-        mode: str,
-        label_seed: int,
+        case: Case,
         part: str = "test",
     ) -> "Figure":
         """Compare what was predicted for a part's labelled pixels, each once.
@@ -75,10 +70,7 @@ class Figure:
             ground: the scene.
             predicted: class indices in the order of ``np.argwhere(labelled pixels)``.
             seconds: what it took.
-            share: share of the labels.
-            drawn: how they were drawn.
-            mode: what was done with the encoder.
-            label_seed: draw of the labels.
+            case: what it was measured in.
             part: the part; the test part but for work on the method.
         """
         labels = ground.labels_of(part)
@@ -93,10 +85,10 @@ class Figure:
             scene=ground.name,
             method=row.method,
             init=row.init,
-            label_share=share,
-            drawn=drawn,
-            mode=mode,
-            label_seed=label_seed,
+            label_share=case.share,
+            drawn=case.drawn,
+            mode=case.mode,
+            label_seed=case.label_seed,
             seed=row.seed,
             oa=found.overall_accuracy,
             kappa=found.kappa,
@@ -112,11 +104,22 @@ def unit_path(folder: Path, scene: str, row: Row, mode: str) -> Path:
     return folder / "units" / f"{scene}_{row.method}_{row.init}_{row.seed}_{mode}.csv"
 
 
-def write_unit(figures: list[Figure], path: Path) -> None:
-    """Write a row's figures whole, so that the file's being there says that it is done."""
+def known_cases(path: Path) -> set[Case]:
+    """What a row was measured in already."""
+    if not path.is_file():
+        return set()
+    columns = ["drawn", "label_share", "label_seed", "mode"]
+    return {Case(*known) for known in pd.read_csv(path)[columns].itertuples(index=False)}
+
+
+def add_to_unit(figures: list[Figure], path: Path) -> None:
+    """Put a row's figures beside those that are there."""
     ensure_folder(path.parent)
+    table = pd.DataFrame([asdict(figure) for figure in figures])
+    if path.is_file():
+        table = pd.concat([pd.read_csv(path), table], ignore_index=True)
     with atomic_path(path) as temporary:
-        pd.DataFrame([asdict(figure) for figure in figures]).to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False)
 
 
 def read_units(folder: Path) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def write_config(made, tmp_path):
                     "block_size": 32,
                 }
             ],
-            "encoder": "resnet18",
+            "encoder": "tu-test_resnet",
             "methods": {"sscl": {"method": "sscl"}},
             "inits": ["random"],
             "seeds": 1,

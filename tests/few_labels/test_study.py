@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -54,6 +56,27 @@ def test_a_study_goes_on_where_it_was(study, write_config, tmp_path):
         "untrained",
     }
     assert unit.stat().st_mtime_ns == before
+
+
+def test_what_is_asked_for_later_is_put_beside_what_is_there(study, write_config):
+    only = ("--only", "bands_linear")
+    before = study(write_config(), *only)
+    after = study(write_config(label_seeds=3, shares=[0.2, 0.5, 1.0]), *only)
+    assert len(before) == 2 * (2 + 1)
+    assert len(after) == 2 * (3 + 3 + 1)
+    keys = ["drawn", "label_share", "label_seed", "mode"]
+    assert not after.duplicated(keys).any()
+    both = before.merge(after, on=[*keys, "miou", "seconds"])  # not measured again
+    assert len(both) == len(before)
+
+
+def test_a_scene_can_have_more_draws_of_its_smallest_share(write_config):
+    config = StudyConfig.read(write_config(shares=[0.5, 0.2, 1.0], drawn=["patch"]))
+    row = config.rows()[0]
+    scene = replace(config.scenes[0], least_draws=4)
+    counts = Counter(case.share for case in config.probes(row, scene))
+    assert counts == {0.2: 4, 0.5: 2, 1.0: 1}
+    assert Counter(case.share for case in config.probes(row, config.scenes[0]))[0.2] == 2
 
 
 def test_shards_do_all_rows_between_them(study, write_config, tmp_path):
