@@ -43,7 +43,7 @@ from experiments.few_labels.figures import (
 )
 from experiments.few_labels.finetune import finetuned_map
 from experiments.few_labels.ground import Ground
-from experiments.few_labels.markdown import differences_table, main_table
+from experiments.few_labels.markdown import differences_table, main_table, shares_table
 from experiments.few_labels.plot import plot
 from experiments.few_labels.probe import best_probe, predict
 from experiments.few_labels.summary import differences, table
@@ -233,7 +233,11 @@ def _sum_up(config: StudyConfig, work: Path, path: Path, out: Path) -> None:
     for name, frame in written.items():
         with atomic_path(out / name) as temporary:
             frame.to_csv(temporary, index=False)
-    tables = {"table.md": main_table(figures), "differences.md": differences_table(figures, OURS)}
+    tables = {
+        "table.md": main_table(figures),
+        "differences.md": differences_table(figures, OURS),
+        "shares.md": shares_table(figures),
+    }
     merged = [scene.name for scene in config.scenes if scene.merge]
     if (chosen := figures[figures["scene"].isin(merged)]).size:
         tables["merged.md"] = main_table(chosen, "miou_merged")

@@ -1,4 +1,4 @@
-"""The study's main table for the docs: the smallest share of labels, drawn as patches."""
+"""The study's tables for the docs."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,14 @@ import pandas as pd
 from experiments.few_labels.names import INITS, METHODS, MODES
 from experiments.few_labels.summary import ROW, differences, groups, table
 
+DRAWN = ("patch", "pixel", "all")
+"""In the order of the columns."""
+
 
 def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
-    """A line a row of the study, a column a scene and mode: mean ± deviation between label draws.
+    """The smallest share of labels, drawn as patches: a column a scene and mode.
+
+    A line a row of the study; mean ± deviation between label draws.
 
     Args:
         figures: all figures.
@@ -22,13 +27,38 @@ def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
         f"| began as | pretrained by | {' | '.join(heads)} |",
         "|---|---|" + "---|" * len(heads),
     ]
-    order = {name: i for i, name in enumerate(INITS)}
-    rows = sorted(groups(found, ROW), key=lambda row: order[row[0][0]])
-    for (init, method), part in rows:
+    for (init, method), part in _rows(found):
         cells = [_cell(part, scene, mode) for scene, mode in cases]
         name = METHODS.get(method, method)
         lines.append(f"| {INITS[init]} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def shares_table(figures: pd.DataFrame, mode: str = "probe", figure: str = "miou") -> str:
+    """Means for all shares of labels, however drawn: a table a scene, a line a row of the study."""
+    found = table(figures[figures["mode"] == mode], figure)
+    # All labels are all labels, however they were drawn.
+    found.loc[found["label_share"] == 1, "drawn"] = "all"
+    tables = []
+    for (scene,), one in groups(found, ["scene"]):
+        cases = sorted(
+            {(DRAWN.index(d), s) for d, s in zip(one["drawn"], one["label_share"], strict=True)}
+        )
+        heads = [f"{DRAWN[d]}, {s:.0%}" if s < 1 else "all labels" for d, s in cases]
+        lines = [
+            f"| {scene}: began as | pretrained by | {' | '.join(heads)} |",
+            "|---|---|" + "---|" * len(heads),
+        ]
+        for (init, method), part in _rows(one):
+            means = {
+                (DRAWN.index(d), s): mean
+                for d, s, mean in zip(part["drawn"], part["label_share"], part["mean"], strict=True)
+            }
+            cells = [f"{means[case]:.1f}" if case in means else "" for case in cases]
+            name = METHODS.get(method, method)
+            lines.append(f"| {INITS[init]} | {name} | {' | '.join(cells)} |")
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
 
 
 def differences_table(figures: pd.DataFrame, methods: Sequence[str], figure: str = "miou") -> str:
@@ -47,6 +77,11 @@ def differences_table(figures: pd.DataFrame, methods: Sequence[str], figure: str
         who = f"{METHODS.get(method, method)}, from {INITS[init]}"
         lines.append(f"| {who} | {METHODS.get(over, over)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _rows(found: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
+    order = {name: i for i, name in enumerate(INITS)}
+    return sorted(groups(found, ROW), key=lambda row: order[row[0][0]])
 
 
 def _least(figures: pd.DataFrame) -> pd.DataFrame:
