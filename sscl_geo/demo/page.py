@@ -113,9 +113,9 @@ def _measured(run: DemoRun) -> list[Text | Table]:
     return [
         Text(
             f"Both maps were compared with {against.name} inside the test blocks. They differ only "
-            "in where fine-tuning started: from the encoder pretrained on this scene, or from "
-            "random weights. Overall accuracy (OA), kappa and mean IoU come first, then the IoU of "
-            "each class."
+            "in where fine-tuning started: from the encoder pretrained on this scene, with the "
+            "functions of single pixels learned beside it, or from random weights. Overall "
+            "accuracy (OA), kappa and mean IoU come first, then the IoU of each class."
         ),
         table,
         Text(
