@@ -93,7 +93,7 @@ def pretrain(
         semantic_weight: weight of the semantic consistency term, likewise.
         dense_stride: pixels per dense feature cell (2, 4 … 32); the method's own if not given.
         pixel_factors: functions of single pixels to learn beside the encoder, for fine-tuning with
-            few labels; 20 are good for many. None if not given.
+            few labels, for example 20; none if not given.
         optimizer: lars is for batches of a thousand pairs or more.
         lr: greatest learning rate.
         base_batch: pairs a step, over all devices, that lr is meant for; it is scaled in proportion
