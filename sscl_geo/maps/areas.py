@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
@@ -116,8 +117,15 @@ class ClassAreas:
         middle_rows = np.full(len(lefts), self._row + height / 2)
         hectares = self._ground.pixel_hectares(middle_rows, (lefts + rights) / 2)
         for left, right, area in zip(lefts, rights, hectares, strict=True):
-            counts = np.bincount(classes[:, left:right].ravel(), minlength=len(self.pixels))
+            counts = _counts(classes[:, left:right].flatten(), len(self.pixels))
             self.pixels += counts
             if np.isfinite(area):
                 self.hectares += counts * area
         self._row += height
+
+
+def _counts(classes: NDArray[np.unsignedinteger], values: int) -> NDArray[np.int64]:
+    """How often each value occurs; PyTorch counts bytes four times as fast as NumPy."""
+    if classes.dtype != np.uint8:
+        return np.bincount(classes, minlength=values)
+    return torch.bincount(torch.from_numpy(classes), minlength=values).numpy()

@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import rasterio
 from rasterio.shutil import copy  # ty: ignore[import-not-found] - compiled
 
@@ -59,5 +60,5 @@ def _crc32(path: Path) -> int:
         for row in range(0, source.height, BLOCK):
             window = ((row, min(row + BLOCK, source.height)), (0, source.width))
             pixels = source.read(window=window)
-            value = zlib.crc32(pixels.transpose(1, 0, 2).copy(), value)
+            value = zlib.crc32(np.ascontiguousarray(pixels.transpose(1, 0, 2)), value)
     return value
