@@ -10,6 +10,7 @@ import rasterio
 import rasterio.env
 import rasterio.shutil
 from affine import Affine
+from rasterio._env import del_gdal_config
 from rasterio.enums import Resampling
 
 from sscl_geo.classes import ClassTable
@@ -209,7 +210,17 @@ def test_overviews_do_not_change_what_is_read(cog) -> None:
     np.testing.assert_array_equal(patch.image, PIXELS)
 
 
-def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_map, monkeypatch):
+@pytest.fixture
+def without_listing(monkeypatch):
+    """What TorchGeo's command line sets for a whole process."""
+    option = "GDAL_DISABLE_READDIR_ON_OPEN"
+    monkeypatch.setenv(option, "EMPTY_DIR")
+    yield
+    # rasterio keeps for the thread what an Env found, which came from the variable.
+    del_gdal_config(option)
+
+
+def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_map, request):
     """TorchGeo's command line tells GDAL for the whole process to look for no side-car."""
     table = ClassTable.from_values([1, 2], {1: "water", 2: "forest"})
     map_path = make_map(np.array([[1, 2], [2, 255]]), table, percent=np.full((2, 2), 80))
@@ -218,7 +229,7 @@ def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_m
         target.write_mask(np.arange(20).reshape(4, 5) > 6)
     assert masked.with_name("masked.tif.msk").is_file()
     before = fingerprint(open_scene(masked))
-    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
+    request.getfixturevalue("without_listing")
     with rasterio.open(masked) as source:  # what the setting does to a plain reader
         assert source.read_masks(1).all()
     assert read_legend(map_path).names == {1: "water", 2: "forest"}
