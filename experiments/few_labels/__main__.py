@@ -104,6 +104,7 @@ def _run(config: StudyConfig, options: argparse.Namespace) -> None:
             "bands": hand_made_features(ground.image, ground.parts["train"]),
             "factors": factor_features(ground.image, ground.parts["train"]),
         }
+        study = _Study(config, ground, without_network, options.work)
         for mode, measure in (("probe", _probe), ("finetune", _finetune)):
             jobs = [
                 (row, unit_path(options.work, scene.name, row, mode))
@@ -116,7 +117,6 @@ def _run(config: StudyConfig, options: argparse.Namespace) -> None:
                 if (missing := _missing(unit, config, row, scene, mode))
             ][int(part) - 1 :: int(parts)]
             for row, unit, missing in track(jobs, f"{scene.name}, {mode}"):
-                study = _Study(config, ground, without_network, options.work)
                 add_to_unit(measure(row, missing, study), unit)
 
 

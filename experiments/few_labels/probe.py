@@ -10,7 +10,7 @@ from torch import Tensor
 
 from experiments.few_labels.features import take
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.probing.classify import logistic_regression, mean_iou
+from sscl_geo.probing.classify import importance_of_rare, logistic_regression, mean_iou
 
 Kind = Literal["linear", "forest"]
 Classify = Callable[[Tensor], Tensor]
@@ -78,18 +78,9 @@ def _pixels(features: Tensor, labels: NDArray[np.uint8], most: int) -> tuple[Ten
 def _linear(x: Tensor, y: Tensor, classes: int) -> Iterator[Classify]:
     for decay in DECAYS:
         for balance in BALANCES:
-            weight, bias = _logistic(x, y, classes, decay, balance)
+            importance = importance_of_rare(y, classes, balance)
+            weight, bias = logistic_regression(x, y, classes, decay, importance, _ITERATIONS)
             yield lambda z, w=weight, b=bias: (z @ w + b).argmax(dim=1)
-
-
-def _logistic(
-    x: Tensor, y: Tensor, classes: int, decay: float, balance: float
-) -> tuple[Tensor, Tensor]:
-    """Logistic regression in which rare classes weigh more, by a power of their frequency."""
-    counts = torch.bincount(y, minlength=classes)
-    importance = ((len(y) / counts.clamp(min=1)) ** balance)[y]
-    importance /= importance.mean()
-    return logistic_regression(x, y, classes, decay, importance, _ITERATIONS)
 
 
 def _forests(x: Tensor, y: Tensor, seed: int) -> Iterator[Classify]:

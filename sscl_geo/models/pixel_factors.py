@@ -12,10 +12,11 @@ _WAVES = 400
 FOURIER_SCALE = 0.5
 """Deviation of the frequencies, over the root of the number of bands."""
 
-_PIXELS_AT_ONCE = {"cpu": 1 << 13}
-"""Pixels whose Fourier features are held at once: on a CPU as many as its cache takes."""
+_PIXELS_ON_CPU = 1 << 13
+"""Pixels whose Fourier features are held at once: as many as the cache takes."""
 
-_PIXELS_ON_DEVICES = 1 << 18
+_PIXELS_ON_DEVICE = 1 << 18
+"""The same on a GPU, which wants much to do at once."""
 
 
 class PixelFactors(nn.Module):
@@ -64,7 +65,7 @@ class PixelFactors(nn.Module):
             image = image.float()
             if torch.compiler.is_compiling():  # sizes may be open
                 return self._factors(image)
-            pixels = _PIXELS_AT_ONCE.get(image.device.type, _PIXELS_ON_DEVICES)
+            pixels = _PIXELS_ON_CPU if image.device.type == "cpu" else _PIXELS_ON_DEVICE
             rows = max(1, pixels // max(1, len(image) * image.shape[-1]))
             return torch.cat([self._factors(part) for part in image.split(rows, dim=-2)], dim=-2)
 

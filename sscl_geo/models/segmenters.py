@@ -76,7 +76,7 @@ def load_encoder(network: nn.Module, bundle: Bundle, in_channels: int) -> None:
     """Put the weights of a pretrained encoder into a segmentation network.
 
     The decoder's too, if it was pretrained and the network's decoder is of the same kind, and the
-    pixel factors, if the network has as many.
+    pixel factors, if the network sees some.
 
     Args:
         network: a network of :func:`build_segmenter` or of TorchGeo's task.

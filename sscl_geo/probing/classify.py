@@ -89,6 +89,22 @@ def logistic_regression(
     return weight.detach(), bias.detach()
 
 
+def importance_of_rare(labels: Tensor, classes: int, power: float) -> Tensor:
+    """Weights for :func:`logistic_regression` by which rare classes count more.
+
+    Args:
+        labels: class indices (N).
+        classes: number of classes.
+        power: of how rare a class is: 0 for all rows alike, 1 for all classes alike.
+
+    Returns:
+        shape (N), with a mean of 1.
+    """
+    counts = torch.bincount(labels, minlength=classes)
+    importance = ((len(labels) / counts.clamp(min=1)) ** power)[labels]
+    return importance / importance.mean()
+
+
 def mean_iou(predicted: Tensor, reference: Tensor, classes: int) -> float:
     """Mean intersection over union of the classes that occur in the reference."""
     pairs = torch.bincount(reference * classes + predicted, minlength=classes**2)

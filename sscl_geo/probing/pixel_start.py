@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sscl_geo.models.pixel_head import pixel_head_features
-from sscl_geo.probing.classify import logistic_regression
+from sscl_geo.probing.classify import importance_of_rare, logistic_regression
 
 _PIXELS_OF_BATCH = 2000
 _DECAY = 1e-2
@@ -43,9 +43,8 @@ def start_from_pixels(network: Any, batches: Iterable[dict[str, Tensor]]) -> Non
     x, y = torch.cat(found), torch.cat(labels).long()
     if not len(y):
         return
-    counts = torch.bincount(y, minlength=classes).clamp(min=1)
-    importance = counts.float().rsqrt()[y]
-    weight, bias = logistic_regression(x, y, classes, _DECAY, importance / importance.mean())
+    importance = importance_of_rare(y, classes, power=0.5)
+    weight, bias = logistic_regression(x, y, classes, _DECAY, importance)
     head.weight.copy_(weight.mT[:, :, None, None])
     head.bias.copy_(bias)
     for parameter in network.segmentation_head.parameters():

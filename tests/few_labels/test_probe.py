@@ -3,11 +3,12 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, jaccard_score
+from sklearn.utils.class_weight import compute_sample_weight
 
 from experiments.few_labels.figures import confusion
-from experiments.few_labels.probe import _logistic, best_probe, predict
+from experiments.few_labels.probe import best_probe, predict
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.probing.classify import mean_iou
+from sscl_geo.probing.classify import importance_of_rare, logistic_regression, mean_iou
 
 
 @pytest.fixture
@@ -20,10 +21,17 @@ def points():
 
 def test_the_linear_probe_is_scikit_learns_logistic_regression(points):
     x, y = points
-    weight, bias = _logistic(x, y, 3, decay=0.01, balance=0.0)
+    alike = importance_of_rare(y, 3, power=0.0)
+    weight, bias = logistic_regression(x, y, 3, 0.01, alike, iterations=40)
     oracle = LogisticRegression(C=1 / (0.01 * len(y)), tol=1e-8, max_iter=1000).fit(x, y)
     mine = torch.softmax(x @ weight + bias, dim=1).numpy()
     np.testing.assert_allclose(mine, oracle.predict_proba(x), atol=2e-3)
+
+
+def test_all_classes_alike_are_scikit_learns_balanced_weights():
+    y = torch.tensor([0] * 50 + [1] * 5 + [2])
+    found = importance_of_rare(y, 4, power=1.0).numpy()
+    np.testing.assert_allclose(found, compute_sample_weight("balanced", y.numpy()), rtol=1e-6)
 
 
 def test_figures_are_scikit_learns():

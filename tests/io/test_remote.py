@@ -211,16 +211,14 @@ def test_overviews_do_not_change_what_is_read(cog) -> None:
 
 
 @pytest.fixture
-def without_listing(monkeypatch):
-    """What TorchGeo's command line sets for a whole process."""
-    option = "GDAL_DISABLE_READDIR_ON_OPEN"
-    monkeypatch.setenv(option, "EMPTY_DIR")
+def listing_forgotten():
+    """Afterwards: rasterio keeps for the thread what an Env found, even in a variable."""
     yield
-    # rasterio keeps for the thread what an Env found, which came from the variable.
-    del_gdal_config(option)
+    del_gdal_config("GDAL_DISABLE_READDIR_ON_OPEN")
 
 
-def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_map, request):
+@pytest.mark.usefixtures("listing_forgotten")
+def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_map, monkeypatch):
     """TorchGeo's command line tells GDAL for the whole process to look for no side-car."""
     table = ClassTable.from_values([1, 2], {1: "water", 2: "forest"})
     map_path = make_map(np.array([[1, 2], [2, 255]]), table, percent=np.full((2, 2), 80))
@@ -229,7 +227,7 @@ def test_side_cars_of_local_files_are_seen_after_torchgeo_fit(make_scene, make_m
         target.write_mask(np.arange(20).reshape(4, 5) > 6)
     assert masked.with_name("masked.tif.msk").is_file()
     before = fingerprint(open_scene(masked))
-    request.getfixturevalue("without_listing")
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
     with rasterio.open(masked) as source:  # what the setting does to a plain reader
         assert source.read_masks(1).all()
     assert read_legend(map_path).names == {1: "water", 2: "forest"}

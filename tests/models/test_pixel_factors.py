@@ -32,7 +32,7 @@ def test_they_see_their_own_pixel_only() -> None:
 def test_large_images_are_cut_into_rows(monkeypatch) -> None:
     factors, image = made(), torch.randn(2, 3, 23, 5)
     whole = factors(image)
-    monkeypatch.setattr(pixel_factors, "_PIXELS_AT_ONCE", {"cpu": 40})
+    monkeypatch.setattr(pixel_factors, "_PIXELS_ON_CPU", 40)
     torch.testing.assert_close(factors(image), whole, rtol=1e-5, atol=1e-5)
 
 
