@@ -1,5 +1,6 @@
 """The peak of a process is its own."""
 
+import platform
 import subprocess
 import sys
 
@@ -53,3 +54,31 @@ def test_a_watch_sees_what_rises_within_and_not_what_was_before() -> None:
     before, little, much = map(int, done.stdout.split())
     assert little < before - 300_000_000
     assert much > little + 450_000_000
+
+
+KEEP = """
+import resource
+from sscl_geo.process_memory import keep_freed_memory
+import numpy as np
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        blocks = [np.ones(500_000, np.uint8) for _ in range(20)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first = faults()
+keep_freed_memory()
+faults()
+print(first, faults())
+"""
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other libraries keep what they want to"
+)
+def test_memory_that_was_freed_is_not_asked_for_again() -> None:
+    done = subprocess.run([sys.executable, "-c", KEEP], check=True, capture_output=True)
+    before, after = map(int, done.stdout.split())
+    assert after < before / 4

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sscl_geo.maps import kernels
 from sscl_geo.maps.blending import Block
+from sscl_geo.maps.compiled_normalizing import normalize_tile
 from sscl_geo.maps.placement import Placement
 from sscl_geo.maps.tiles import Columns, TilePlan
 
@@ -48,14 +49,23 @@ class CompiledBlender:
         self._activation = _CODES[activation]
         height, width = (max(map(len, axis.weights)) for axis in (plan.rows, plan.cols))
         self._step = height if index_only else max(1, _VALUES_AT_ONCE // (channels * width))
-        step = min(self._step, height)
+        self._shape = min(self._step, height), width
         dtype = np.uint8 if channels <= 256 else np.uint16
-        self._index = np.empty((step, width) if index_only else (0, 0), dtype)
-        self._sums = np.empty((0, 0, 0) if index_only else (channels, step, width), np.float32)
-        carried = plan.rows.carried, plan.cols.carried
-        self._beside = np.zeros((height, channels, carried[1] + _APART), np.float32)
-        self._below = np.zeros((carried[0], channels, self.columns.width + _APART), np.float32)
-        self._scratch = np.empty((channels, 2, kernels.PIXELS), np.float32)
+        self._index = np.empty(self._shape if index_only else (0, 0), dtype)
+        cols = plan.cols
+        ends = [cols.finished(j)[1] - self.columns.begin for j in range(len(cols))]
+        inside = [end for end in ends if 0 < end < self.columns.width]
+        self._edges = np.array([0, *inside, self.columns.width])
+        self._carried = plan.rows.carried, cols.carried + _APART
+        sizes = (
+            (2 * channels + 1) * kernels.PIXELS,
+            height * channels * self._carried[1],
+            self._carried[0] * channels * self.columns.width,
+            0 if index_only else channels * self._shape[0] * width,
+        )
+        self._store = np.zeros(sum(sizes), np.float32)
+        self._places = np.cumsum((0, *sizes)).tolist()[1:4]
+        self._sums = self._store[self._places[2] :].reshape(-1, *self._shape)
         self._memory = np.empty((4, kernels.PIXELS), np.float32)
         self._numbers = np.empty((2, kernels.PIXELS), np.int32)
         self._last = -1, -1
@@ -76,10 +86,14 @@ class CompiledBlender:
         col_weights = self.plan.cols.weights[j][place.skipped : place.skipped + place.width]
         found = self._index[None] if self._index.size else self._sums
         done, ready = place.ready
+        scores = values.contiguous().view(-1).numpy()
+        channels, rows, cols = values.shape
+        beside, below, sums = self._places
         for begin in range(0, place.height, self._step):
             end = min(begin + self._step, place.height)
             kernels.blend_rows(
-                values.contiguous().numpy(),
+                scores,
+                (channels, rows, cols),
                 place.corner,
                 self._activation,
                 self.plan.rows.weights[i],
@@ -88,11 +102,13 @@ class CompiledBlender:
                 place.left,
                 place.seen,
                 place.ready,
-                self._beside,
-                self._below,
-                self._sums,
-                self._index,
-                self._scratch,
+                self._store,
+                (beside, self._carried[1]),
+                (below, self._carried[0]),
+                self._edges,
+                sums,
+                self._index.reshape(-1),
+                self._shape,
                 self._memory,
                 self._numbers,
             )
@@ -100,3 +116,18 @@ class CompiledBlender:
             if split and ready:
                 yield Block(begin, place.left, torch.from_numpy(found[:, :split, :ready]))
         self._last = i, j
+
+
+def load_machine_code(channels: int, dtype: str) -> None:
+    """Compile what a map needs, or load what was compiled, before its memory is planned.
+
+    Args:
+        channels: values of the network at each pixel.
+        dtype: type of the scene's pixels.
+    """
+    valid = np.ones((1, 1), np.bool_)
+    image = np.empty((1, 1, 1), np.float32)
+    normalize_tile(np.zeros((1, 1, 1), dtype), slice(1), slice(1), valid, ((0,), (1,)), image)
+    blender = CompiledBlender(TilePlan((1, 1), 1, 0, 0), channels, activation="softmax")
+    for block in blender.add(0, 0, torch.zeros(channels, 1, 1)):
+        _ = block

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sscl_geo.maps.kernels import compiled
+from sscl_geo.maps.compiling import compiled
 
 Part = slice | NDArray[np.intp]
 """Indexes along an axis."""

@@ -1,21 +1,23 @@
 """The blend of a tile as machine code: row by row, in the processor's innermost cache.
 
 What PyTorch does in a dozen operations, each of which takes the pixels from memory and puts them
-back, is one pass here. Numba compiles it when it is first called and keeps the result on the disk.
-It looks at this file to see whether that is still good, so all that is compiled stands in it.
+back, is one pass here. Numba keeps what it compiled on the disk, and looks at this file to see
+whether that is still good, so all that is compiled stands in it.
 
 Written so that the compiler can work on eight pixels at once: inner loops run over neighbouring
 pixels, do not branch, and never overwrite what they choose from. That is why the largest value is
 handed from one row of memory to another and back.
+
+Large arrays are flat: pixels are at a place, and at a step from it for each further channel. To
+hand out parts of arrays would count who holds them, which takes as long as the work on a row.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from sscl_geo.maps.compiling import compiled
 
 SOFTMAX: Final = 1
 """Activation: values sum to 1 at each pixel."""
@@ -41,17 +43,6 @@ _C3: Final = np.float32(0.00836318)
 _C4: Final = np.float32(0.00139262)
 
 
-def compiled[**P, R](function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function when it is first called, for good where there is a folder to write to."""
-    # Fused multiplication and addition is all the freedom taken: NaN and infinity stay what they
-    # are. Division by 0 gives infinity, as in NumPy; to raise would need a branch at each pixel.
-    compiler = partial(numba.njit, nogil=True, fastmath={"contract"}, error_model="numpy")
-    try:
-        return compiler(cache=True)(function)
-    except RuntimeError:  # neither beside this file nor in the user's cache folder
-        return compiler()(function)
-
-
 @compiled
 def exponential(x: np.float32) -> np.float32:
     """Exponential of a number that is not positive, to a unit in the last place near 0.
@@ -67,44 +58,50 @@ def exponential(x: np.float32) -> np.float32:
     return np.int32(power + np.int32(shifted.view(np.int32) << _MANTISSA)).view(np.float32)
 
 
+Floats = NDArray[np.float32]
+Indexes = NDArray[np.unsignedinteger]
+
+
 @compiled
-def _largest(
-    values: NDArray[np.float32], row: int, col: int, n: int, memory: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Largest value of each of n pixels of a row; four at a time, the last more than once."""
-    last = values.shape[0] - 1
-    v, before = values[0, row, col : col + n], memory[0]
+def _largest(values: Floats, at: tuple[int, int], channels: int, n: int, memory: Floats) -> int:
+    """Largest value of each of n pixels; four at a time, the last more than once.
+
+    Returns:
+        the row of ``memory``, 0 or 1, that has them.
+    """
+    last = channels - 1
+    v, before = values[at[0] : at[0] + n], memory[0]
     for c in range(n):
         before[c] = v[c]
     side = 0
     for k in range(1, last + 1, 4):
-        v = values[k, row, col : col + n]
-        w = values[min(k + 1, last), row, col : col + n]
-        x = values[min(k + 2, last), row, col : col + n]
-        y = values[min(k + 3, last), row, col : col + n]
+        a, b = at[0] + k * at[1], at[0] + min(k + 1, last) * at[1]
+        d, e = at[0] + min(k + 2, last) * at[1], at[0] + min(k + 3, last) * at[1]
+        v, w, x, y = values[a : a + n], values[b : b + n], values[d : d + n], values[e : e + n]
         before, after = memory[side], memory[1 - side]
         side = 1 - side
         for c in range(n):
             after[c] = max(v[c], w[c], x[c], y[c], before[c])
-    return memory[side]
+    return side
 
 
 @compiled
 def _index_of_largest(
-    values: NDArray[np.float32],
-    row: int,
-    col: int,
+    values: Floats,
+    at: tuple[int, int],
+    channels: int,
     n: int,
-    memory: NDArray[np.float32],
+    memory: Floats,
     numbers: NDArray[np.int32],
-    out: NDArray[np.unsignedinteger],
+    out: Indexes,
+    into: int,
 ) -> None:
     """Index of the largest value of each of n pixels, the first of equals.
 
     0 where a value is NaN or positive infinity, of which a softmax makes NaN throughout.
     """
-    last = values.shape[0] - 1
-    v, best, index, total = values[0, row, col : col + n], memory[0], numbers[0], memory[2]
+    last = channels - 1
+    v, best, index, total = values[at[0] : at[0] + n], memory[0], numbers[0], memory[2]
     for c in range(n):
         best[c] = v[c]
         total[c] = v[c]
@@ -112,61 +109,56 @@ def _index_of_largest(
     side = 0
     for k in range(1, last + 1, 3):
         k_w, k_x = min(k + 1, last), min(k + 2, last)
-        v = values[k, row, col : col + n]
-        w = values[k_w, row, col : col + n]
-        x = values[k_x, row, col : col + n]
+        a, b, d = at[0] + k * at[1], at[0] + k_w * at[1], at[0] + k_x * at[1]
+        v, w, x = values[a : a + n], values[b : b + n], values[d : d + n]
         best, best_after = memory[side], memory[1 - side]
         index, index_after = numbers[side], numbers[1 - side]
         side = 1 - side
         n_v, n_w, n_x = np.int32(k), np.int32(k_w), np.int32(k_x)
         for c in range(n):
-            a, i = best[c], index[c]
-            b = v[c]
-            i = n_v if b > a else i
-            a = max(a, b)
-            b = w[c]
-            i = n_w if b > a else i
-            a = max(a, b)
-            b = x[c]
-            i = n_x if b > a else i
-            a = max(a, b)
-            best_after[c] = a
+            most, i = best[c], index[c]
+            value = v[c]
+            i = n_v if value > most else i
+            most = max(most, value)
+            value = w[c]
+            i = n_w if value > most else i
+            most = max(most, value)
+            value = x[c]
+            i = n_x if value > most else i
+            most = max(most, value)
+            best_after[c] = most
             index_after[c] = i
-            total[c] += (v[c] + w[c]) + b
-    index = numbers[side]
+            total[c] += (v[c] + w[c]) + value
+    index, found = numbers[side], out[into : into + n]
     for c in range(n):
-        out[c] = index[c] if total[c] < np.inf else 0
+        found[c] = index[c] if total[c] < np.inf else 0
 
 
 @compiled
 def _activate(
-    values: NDArray[np.float32],
-    row: int,
-    col: int,
+    values: Floats,
+    at: tuple[int, int],
+    channels: int,
     n: int,
     activation: int,
-    memory: NDArray[np.float32],
-    into: NDArray[np.float32],
-    total: NDArray[np.float32],
+    memory: Floats,
+    store: Floats,
 ) -> None:
-    """Activate n pixels of a row up to a divisor, which ``total`` takes."""
-    count = values.shape[0]
+    """Activate n pixels up to a divisor, which the last row of ``memory`` takes."""
+    total, largest = memory[3], memory[0]
     if activation == SOFTMAX:
-        largest = _largest(values, row, col, n, memory)
-        for c in range(n):
-            total[c] = _ZERO
-        for k in range(count):
-            x, y = values[k, row, col : col + n], into[k, 0]
+        largest = memory[_largest(values, at, channels, n, memory)]
+    for c in range(n):
+        total[c] = _ZERO if activation == SOFTMAX else _ONE
+    for k in range(channels):
+        a, b = at[0] + k * at[1], k * PIXELS
+        x, y = values[a : a + n], store[b : b + n]
+        if activation == SOFTMAX:
             for c in range(n):
                 power = exponential(x[c] - largest[c])
                 y[c] = power
                 total[c] += power
-        return
-    for c in range(n):
-        total[c] = _ONE
-    for k in range(count):
-        x, y = values[k, row, col : col + n], into[k, 0]
-        if activation == SIGMOID:
+        elif activation == SIGMOID:
             for c in range(n):
                 power = exponential(-abs(x[c]))
                 y[c] = (power if x[c] < _ZERO else _ONE) / (_ONE + power)
@@ -176,125 +168,133 @@ def _activate(
 
 
 @compiled
-def _weigh(
-    values: NDArray[np.float32], weight: NDArray[np.float32], n: int, out: NDArray[np.float32]
-) -> None:
-    for c in range(n):
-        out[c] = values[c] * weight[c]
-
-
-@compiled
 def _weigh_and_add(
-    values: NDArray[np.float32],
-    weight: NDArray[np.float32],
+    store: Floats,
+    weight: Floats,
+    channels: int,
     n: int,
-    earlier: NDArray[np.float32],
-    out: NDArray[np.float32],
+    earlier: tuple[int, int],
+    into: tuple[int, int],
 ) -> None:
-    for c in range(n):
-        out[c] = values[c] * weight[c] + earlier[c]
+    """Weigh n activated pixels, add what was there, and put them into another place."""
+    for k in range(channels):
+        v, e, o = k * PIXELS, earlier[0] + k * earlier[1], into[0] + k * into[1]
+        values, before, out = store[v : v + n], store[e : e + n], store[o : o + n]
+        for c in range(n):
+            out[c] = values[c] * weight[c] + before[c]
 
 
 @compiled
-def _blend(
-    r: int,
+def _edge_before(edges: NDArray[np.int64], at_least: int, column: int) -> int:
+    """Number of the last edge that is not behind a column."""
+    edge = at_least
+    while edges[edge + 1] <= column:
+        edge += 1
+    return edge
+
+
+@compiled
+def _end_of_piece(first: int, width: int, seen: int, ready: int) -> int:
+    """Column up to which all is alike, or as far as the cache holds."""
+    stop = min(width, first + PIXELS)
+    stop = min(stop, seen) if first < seen else stop
+    return min(stop, ready) if first < ready else stop
+
+
+@compiled
+def _left_to_others(
     first: int,
-    stop: int,
-    left: int,
-    seen: tuple[int, int],
     ready: tuple[int, int],
-    total: NDArray[np.float32],
-    beside: NDArray[np.float32],
-    below: NDArray[np.float32],
-    scratch: NDArray[np.float32],
-    finished: NDArray[np.float32],
-    at: tuple[int, int],
-) -> None:
-    """Weigh activated pixels of a row, add what is there, and put them where they belong."""
-    n = stop - first
-    for k in range(len(scratch)):
-        if first >= ready[1]:
-            out = beside[r, k, first - ready[1] : stop - ready[1]]
-        elif r >= ready[0]:
-            out = below[r - ready[0], k, left + first : left + stop]
-        else:
-            out = finished[k, at[0], at[1] : at[1] + n]
-        if first < seen[1]:
-            _weigh_and_add(scratch[k, 0], total, n, beside[r, k, first:stop], out)
-        elif r < seen[0]:
-            earlier = below[r, k, left + first : left + stop]
-            _weigh_and_add(scratch[k, 0], total, n, earlier, out)
-        else:
-            _weigh(scratch[k, 0], total, n, out)
+    side: tuple[int, int],
+    down: tuple[int, int],
+    channels: int,
+) -> tuple[int, int]:
+    """Where the tile at the right, or else those below, will look for pixels."""
+    if first >= ready[1]:
+        return side[0] - ready[1], side[1]
+    return down[0] - ready[0] * channels * down[1], down[1]
 
 
 @compiled
 def blend_rows(
-    values: NDArray[np.float32],
+    values: Floats,
+    shape: tuple[int, int, int],
     corner: tuple[int, int],
     activation: int,
-    row_weights: NDArray[np.float32],
-    col_weights: NDArray[np.float32],
+    row_weights: Floats,
+    col_weights: Floats,
     rows: tuple[int, int],
     left: int,
     seen: tuple[int, int],
     ready: tuple[int, int],
-    beside: NDArray[np.float32],
-    below: NDArray[np.float32],
-    sums: NDArray[np.float32],
-    index: NDArray[np.unsignedinteger],
-    scratch: NDArray[np.float32],
-    memory: NDArray[np.float32],
+    store: Floats,
+    beside: tuple[int, int],
+    below: tuple[int, int],
+    edges: NDArray[np.int64],
+    sums: int,
+    index: Indexes,
+    found_shape: tuple[int, int],
+    memory: Floats,
     numbers: NDArray[np.int32],
 ) -> None:
     """Blend some rows of a tile with what earlier tiles left.
 
     Args:
-        values: shape (channels, tile, tile), C-contiguous as are all.
+        values: flat, of ``shape``.
+        shape: channels, rows and columns of the tile.
         corner: first row and column that have weight.
         activation: :data:`SOFTMAX`, :data:`SIGMOID` or 0.
         row_weights: weight of each row from the corner on.
         col_weights: weight of each column from the corner on.
         rows: first row to blend and row after the last, from the corner.
-        left: column of ``below`` at which the corner stands.
+        left: column that is computed at which the corner stands.
         seen: rows that the tiles above, and columns that the tile to the left has added to.
         ready: rows and columns to which no later tile adds.
-        beside: shape (rows, channels, columns), of the tile at the left, for that at the right.
-        below: shape (rows, channels, columns), from tile row to tile row.
-        sums: shape (channels, rows, columns), takes finished values from the first of ``rows`` on;
-            left alone where ``index`` is wanted.
-        index: shape (rows, columns), takes the index of the largest finished value, likewise; not
-            wanted where it is empty.
-        scratch: shape (channels, 2, PIXELS).
-        memory: shape (4, PIXELS).
-        numbers: shape (2, PIXELS).
+        store: flat; begins with (2, channels, PIXELS) for pixels in work, and PIXELS zeros.
+        beside: place in the store of what the tile at the left leaves to that at the right, (rows,
+            channels, columns), and the number of its columns.
+        below: place in the store of what tile rows leave to the next, and the number of its rows;
+            what lies between two ``edges`` lies together, (rows, channels, columns).
+        edges: columns that are computed, from 0 to their number.
+        sums: place in the store of (channels, *``found_shape``): takes finished values.
+        index: flat, of ``found_shape``: takes the index of the largest instead, unless it is empty.
+        found_shape: rows, from the first of ``rows`` on, and columns of what is finished.
+        memory: shape (4, PIXELS), for what is known of pixels in work.
+        numbers: shape (2, PIXELS), likewise.
     """
-    width = len(col_weights)
-    wants_index = index.size > 0
-    total = memory[3]
+    channels, width, wants_index = shape[0], len(col_weights), index.size > 0
+    weight = memory[3]
+    nearest = _edge_before(edges, 0, left)
     for r in range(rows[0], rows[1]):
-        row = corner[0] + r
-        first = 0
+        first, edge = 0, nearest
         while first < width:
-            # Up to where something changes, or as far as the cache holds.
-            stop = min(width, first + PIXELS)
-            stop = min(stop, seen[1]) if first < seen[1] else stop
-            stop = min(stop, ready[1]) if first < ready[1] else stop
-            n, col = stop - first, corner[1] + first
-            is_last = r < ready[0] and first < ready[1]
+            edge = _edge_before(edges, edge, left + first)
+            begin, end = edges[edge] - left, edges[edge + 1] - left
+            stop = _end_of_piece(first, min(width, end), seen[1], ready[1])
+            n, is_last = stop - first, r < ready[0] and first < ready[1]
+            at = (corner[0] + r) * shape[2] + corner[1] + first, shape[1] * shape[2]
+            found = (r - rows[0]) * found_shape[1] + first
             if wants_index and is_last and r >= seen[0] and first >= seen[1]:
                 # No other tile sees these, and to activate them does not change their order.
-                out = index[r - rows[0], first:stop]
-                _index_of_largest(values, row, col, n, memory, numbers, out)
+                _index_of_largest(values, at, channels, n, memory, numbers, index, found)
                 first = stop
                 continue
-            _activate(values, row, col, n, activation, memory, scratch, total)
-            weights = col_weights[first:stop]
+            _activate(values, at, channels, n, activation, memory, store)
             for c in range(n):
-                total[c] = row_weights[r] * weights[c] / total[c]
-            finished, at = (scratch, (1, 0)) if wants_index else (sums, (r - rows[0], first))
-            _blend(r, first, stop, left, seen, ready, total, beside, below, scratch, finished, at)
+                weight[c] = row_weights[r] * col_weights[first + c] / weight[c]
+            side = beside[0] + r * channels * beside[1] + first, beside[1]
+            down = below[0] + (below[1] * edges[edge] + r * (end - begin)) * channels
+            down = down + first - begin, end - begin
+            if not is_last:
+                into = _left_to_others(first, ready, side, down, channels)
+            elif wants_index:
+                into = channels * PIXELS, PIXELS
+            else:
+                into = sums + found, found_shape[0] * found_shape[1]
+            earlier = side if first < seen[1] else down
+            if first >= seen[1] and r >= seen[0]:
+                earlier = 2 * channels * PIXELS, 0
+            _weigh_and_add(store, weight, channels, n, earlier, into)
             if is_last and wants_index:
-                out = index[r - rows[0], first:stop]
-                _index_of_largest(scratch, 1, 0, n, memory, numbers, out)
+                _index_of_largest(store, into, channels, n, memory, numbers, index, found)
             first = stop

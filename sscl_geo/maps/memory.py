@@ -92,7 +92,10 @@ def plan_memory(
 
 
 def warm_up(
-    network: TileNetwork, shape: tuple[int, int, int, int], device: str | torch.device
+    network: TileNetwork,
+    shape: tuple[int, int, int, int],
+    device: str | torch.device,
+    machine_code: tuple[int, str] | None = None,
 ) -> int:
     """Show a network one empty batch: what it takes for one cannot be told otherwise.
 
@@ -100,6 +103,8 @@ def warm_up(
         network: what is to be run; left alone if it is no PyTorch module.
         shape: (tiles, bands, tile, tile).
         device: where it is.
+        machine_code: values of the network at each pixel, and type of the scene's, for which to
+            load the compiled steps; None where there are none.
 
     Returns:
         most memory that the process had meanwhile, in bytes.
@@ -108,6 +113,10 @@ def warm_up(
         if isinstance(network, torch.nn.Module):
             valid = torch.zeros((shape[0], *shape[2:]), dtype=torch.bool, device=device)
             network(torch.zeros(shape, device=device), valid)
+        if machine_code is not None:
+            from sscl_geo.maps.compiled_blending import load_machine_code
+
+            load_machine_code(*machine_code)
     return watch.peak
 
 

@@ -36,6 +36,7 @@ from sscl_geo.maps.partial import PartialMap, partial_folder
 from sscl_geo.maps.postprocess import PostProcessing
 from sscl_geo.maps.run import run_hash
 from sscl_geo.maps.shares import finished_shares, remove_shares, share_folder
+from sscl_geo.maps.steps import is_compiled
 from sscl_geo.maps.tiles import PlanShare, TilePlan
 
 
@@ -148,7 +149,12 @@ def segment(
     if "disagreement" in names:
         network, channels = WithPeak(predictor), channels + 1
     share = _share(plan, strips, strip)
-    process = warm_up(network, (batch_size, len(predictor.bands), tile, tile), device)
+    process = warm_up(
+        network,
+        (batch_size, len(predictor.bands), tile, tile),
+        device,
+        (channels, scene.dtype) if is_compiled(plan, device) else None,
+    )
     need = plan_memory(
         scene,
         plan,

@@ -37,6 +37,12 @@ class Steps:
     blender: "TileBlender | CompiledBlender"
 
 
+def is_compiled(plan: TilePlan, device: torch.device | str) -> bool:
+    """Whether a scene is blended and normalised by machine code."""
+    on_host = torch.device(device).type == "cpu"
+    return on_host and plan.shape[0] * plan.shape[1] >= COMPILED_FROM
+
+
 def choose_steps(
     network: TileNetwork,
     plan: TilePlan,
@@ -59,7 +65,7 @@ def choose_steps(
     on_host = torch.device(device).type == "cpu"
     scoring = network if on_host and isinstance(network, ScoringNetwork) else None
     ask = network if scoring is None else scoring.scores
-    if not on_host or plan.shape[0] * plan.shape[1] < COMPILED_FROM:
+    if not is_compiled(plan, device):
         activate = None if scoring is None else scoring.activate
         blender = TileBlender(plan, channels, device, columns, activate, index_only=index_only)
         return Steps(None, ask, blender)

@@ -10,6 +10,7 @@ from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import Scene
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.tiles import Columns, TilePlan
+from sscl_geo.process_memory import keep_freed_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +102,7 @@ def read_strips(
         BandError: if the scene has no band of a name that was asked for.
         SceneError: if the file cannot be read.
     """
+    keep_freed_memory()
     columns = columns or plan.whole
     rows = [plan.rows.reflected(i, i) for i in range(len(plan.rows))]
     seen = plan.cols.reflected(columns.first, columns.stop - 1)

@@ -5,7 +5,7 @@ import rasterio
 import torch
 
 from sscl_geo.io.scene import open_scene
-from sscl_geo.maps import kernels, steps
+from sscl_geo.maps import compiling, kernels, steps
 from sscl_geo.maps.blending import TileBlender
 from sscl_geo.maps.compiled_blending import CompiledBlender
 from sscl_geo.maps.segment import segment
@@ -191,7 +191,7 @@ def test_no_folder_to_keep_machine_code_in_is_no_error(monkeypatch):
         return compiler(*args, **options)
 
     monkeypatch.setattr(numba, "njit", without_folder)
-    double = kernels.compiled(lambda x: 2 * x)
+    double = compiling.compiled(lambda x: 2 * x)
     assert double(3) == 6
 
 
