@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sscl_geo.errors import OutputError
 from sscl_geo.maps import kernels
 from sscl_geo.maps.blending import Block
 from sscl_geo.maps.compiled_normalizing import normalize_tile
@@ -124,10 +125,20 @@ def load_machine_code(channels: int, dtype: str) -> None:
     Args:
         channels: values of the network at each pixel.
         dtype: type of the scene's pixels.
+
+    Raises:
+        OutputError: if what is compiled cannot be kept, for example because the disk is full.
     """
     valid = np.ones((1, 1), np.bool_)
     image = np.empty((1, 1, 1), np.float32)
-    normalize_tile(np.zeros((1, 1, 1), dtype), slice(1), slice(1), valid, ((0,), (1,)), image)
     blender = CompiledBlender(TilePlan((1, 1), 1, 0, 0), channels, activation="softmax")
-    for block in blender.add(0, 0, torch.zeros(channels, 1, 1)):
-        _ = block
+    try:
+        normalize_tile(np.zeros((1, 1, 1), dtype), slice(1), slice(1), valid, ((0,), (1,)), image)
+        for block in blender.add(0, 0, torch.zeros(channels, 1, 1)):
+            _ = block
+    except OSError as error:
+        raise OutputError(
+            f"Cannot keep what was compiled for large scenes: {error.strerror or error}; free "
+            "space beside the package and in your cache folder, or name another folder in the "
+            "environment variable NUMBA_CACHE_DIR."
+        ) from error

@@ -99,7 +99,8 @@ def segment(
         resume: whether to go on from what an earlier run left, and to leave a finished map alone.
         strips: number of column strips that processes compute apart, into folders beside the map,
             each with ``strip``. A call without it takes over those that are complete, computes
-            the others, and writes the map, which is the same to the last byte.
+            the others, and writes the map, which is the same: to the last byte with a
+            ``batch_size`` of 1, for a network may round by how many tiles it sees at once.
         strip: which of them to compute, from 1; the whole map if None.
         provenance: text by topic, written into the tags of the rasters.
         tell: is told, before work starts, how much memory it will take or that nothing is to do.

@@ -1,13 +1,16 @@
+import errno
+
 import numba
 import numpy as np
 import pytest
 import rasterio
 import torch
 
+from sscl_geo.errors import OutputError
 from sscl_geo.io.scene import open_scene
 from sscl_geo.maps import compiling, kernels, steps
 from sscl_geo.maps.blending import TileBlender
-from sscl_geo.maps.compiled_blending import CompiledBlender
+from sscl_geo.maps.compiled_blending import CompiledBlender, load_machine_code
 from sscl_geo.maps.segment import segment
 from sscl_geo.maps.tiles import TilePlan
 from sscl_geo.models.predictor import Predictor
@@ -193,6 +196,15 @@ def test_no_folder_to_keep_machine_code_in_is_no_error(monkeypatch):
     monkeypatch.setattr(numba, "njit", without_folder)
     double = compiling.compiled(lambda x: 2 * x)
     assert double(3) == 6
+
+
+def test_a_full_disk_for_machine_code_is_told(monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kernels, "blend_rows", fail)
+    with pytest.raises(OutputError, match=r"No space left on device; .* NUMBA_CACHE_DIR"):
+        load_machine_code(2, "uint8")
 
 
 @pytest.mark.parametrize("names", [(), ("confidence", "probabilities")])
