@@ -81,7 +81,8 @@ def study(
         pretrain_batch: pairs a step of pretraining.
         pretrain_patch: side of a view in pretraining, in pixels.
         pretrain_lr: greatest learning rate of pretraining.
-        option: further options of the methods, each as NAME=VALUE.
+        option: further options of the methods, each as NAME=VALUE, for rows whose method has them;
+            pixel_factors=20 is also seen by what is fine-tuned.
         imagenet_weights: file of ImageNet weights of the encoder; fetched if not given.
         boundary_tolerance: of boundary F1, in pixels.
         test_tiles: look at the first so many test tiles only, which is no result of the protocol.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sscl_geo.errors import ConfigError
 from sscl_geo.studies.patch_grid import Order
-from sscl_geo.tasks.methods import METHODS
+from sscl_geo.tasks.methods import METHODS, method_options
 from sscl_geo.trainer_options import Precision
 
 TrainedDecoder = Literal["unet", "unet++", "fpn", "deeplabv3+", "upernet", "segformer", "linear"]
@@ -46,14 +46,16 @@ class StudyOptions:
         pretrain_patch: side of a view in pixels.
         pretrain_lr: greatest learning rate of pretraining.
         method_options: further options of the methods, see
-            :func:`~sscl_geo.tasks.methods.build_task`.
+            :func:`~sscl_geo.tasks.methods.build_task`; a row whose method has no such option goes
+            without. What is pretrained with ``pixel_factors`` is fine-tuned with them.
         imagenet_weights: file of ImageNet weights of the encoder; fetched if None.
         boundary_tolerance: of boundary F1, in pixels.
         test_tiles: how many tiles of the test part to look at; all if None. Figures of fewer are no
             result of the protocol.
 
     Raises:
-        ConfigError: if there is no such row, a row or seed repeats, or a number is out of range.
+        ConfigError: if there is no such row, a row or seed repeats, no row's method has an option,
+            or a number is out of range.
     """
 
     rows: tuple[str, ...] = ("random", "imagenet", "sscl")
@@ -87,12 +89,16 @@ class StudyOptions:
 
     def __post_init__(self) -> None:
         for row in self.rows:
-            method = row.removeprefix(f"{START_IMAGENET}+")
-            if row not in (START_RANDOM, START_IMAGENET) and method not in METHODS:
+            if row not in (START_RANDOM, START_IMAGENET) and _method(row) not in METHODS:
                 raise ConfigError(
                     f"There is no row {row!r}; choose random, imagenet, a method "
                     f"({', '.join(METHODS)}) or imagenet+METHOD."
                 )
+        known = {name for row in self.rows for name in self._options_of(row)}
+        if unknown := sorted(set(self.method_options) - known):
+            raise ConfigError(
+                f"No row's method has the option {unknown[0]}; the rows are {', '.join(self.rows)}."
+            )
         for name in ("rows", "seeds", "pretrain_seeds"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
@@ -105,6 +111,14 @@ class StudyOptions:
                 )
         if self.test_tiles is not None and self.test_tiles < 1:
             raise ConfigError("The study tests on no tile; give at least 1.")
+
+    def options_of(self, row: str) -> dict[str, Any]:
+        """Those of ``method_options`` that the method of a row has."""
+        known = self._options_of(row)
+        return {name: value for name, value in self.method_options.items() if name in known}
+
+    def _options_of(self, row: str) -> set[str]:
+        return method_options(_method(row)) if _method(row) in METHODS else set()
 
     def quick(self) -> "StudyOptions":
         """The same with a small encoder and a few steps: to see that it runs, not how good it is.
@@ -128,6 +142,10 @@ class StudyOptions:
         """What must stay the same for results to belong together: all but rows and seeds."""
         several = ("rows", "seeds", "pretrain_seeds", "imagenet_weights")
         return {name: value for name, value in asdict(self).items() if name not in several}
+
+
+def _method(row: str) -> str:
+    return row.removeprefix(f"{START_IMAGENET}+")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def find_starts(
                 lr=options.pretrain_lr,
                 num_workers=machine.num_workers,
                 seed=seed,
-                task_options={"weights": weights, **options.method_options},
+                task_options={"weights": weights, **options.options_of(row)},
                 trainer_options=TrainerOptions(
                     accelerator=machine.accelerator, precision=machine.precision
                 ),

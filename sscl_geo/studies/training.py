@@ -12,6 +12,7 @@ import sscl_geo
 from sscl_geo.bundle import Bundle, load_bundle
 from sscl_geo.callbacks.best_weights import BestWeights
 from sscl_geo.errors import ConfigError
+from sscl_geo.probing.pixel_start import start_from_pixels
 from sscl_geo.studies.data_module import PatchDataModule
 from sscl_geo.studies.field_dataset import FieldDataset
 from sscl_geo.studies.options import Machine, StudyOptions
@@ -71,6 +72,7 @@ def train_segmenter(
     """
     pl.seed_everything(seed, verbose=False)
     mean, std = start.mean, start.std
+    encoder = None if start.encoder is None else load_bundle(start.encoder, kind="encoder")
     data = PatchDataModule(
         train,
         val,
@@ -89,6 +91,7 @@ def train_segmenter(
         num_classes=len(train.classes),
         encoder_bundle=None if start.encoder is None else str(start.encoder),
         weights=start.weights,
+        pixel_factors=0 if encoder is None else encoder.pixel_factors,
         loss=options.loss,
         lr=options.lr,
         weight_decay=options.weight_decay,
@@ -99,6 +102,8 @@ def train_segmenter(
         raise ConfigError(
             f"Patches of {size} pixels do not fit the network; take a multiple of {stride}."
         )
+    if task.hparams["pixel_factors"]:
+        start_from_pixels(task.model, map(data.aug, data.train_dataloader()))
     best = BestWeights()
     fit(
         task,
@@ -110,7 +115,7 @@ def train_segmenter(
         unit="patches",
         callbacks=[best],
     )
-    told = {} if start.encoder is None else load_bundle(start.encoder).provenance
+    told = {} if encoder is None else encoder.provenance
     return Bundle(
         kind="segmenter",
         encoder=options.encoder,

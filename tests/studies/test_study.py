@@ -266,7 +266,8 @@ def test_defaults_are_those_of_the_protocol():
 
 @pytest.mark.parametrize(
     "wrong", [{"rows": ("sscll",)}, {"rows": ()}, {"seeds": (1, 1)}, {"epochs": 0},
-              {"batch_size": 1}, {"test_tiles": 0}],
+              {"batch_size": 1}, {"test_tiles": 0}, {"method_options": {"pixel_factor": 20}},
+     {"rows": ("random", "simsiam"), "method_options": {"pixel_factors": 20}}],
 )  # fmt: skip
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(ConfigError):
@@ -292,3 +293,11 @@ def test_the_protocol_finds_its_patches_in_tiles_of_the_true_size(tmp_path):
     patches = pd.read_csv(tmp_path / "out/patches.csv")
     named = patches[(patches["seed"] == 1) & (patches["use"] == "labelled")]
     assert sorted(named[named["tile"] == "7_8"]["number"]) == [74, 519, 549]
+
+
+def test_what_is_pretrained_with_pixel_factors_is_fine_tuned_with_them(potsdam, tmp_path):
+    options = replace(QUICK, rows=("sscl", "simsiam"), method_options={"pixel_factors": 3})
+    run_study(POTSDAM, potsdam, tmp_path, options, CPU)
+    models = {path.name: load_bundle(path) for path in tmp_path.rglob("*-s0.safetensors")}
+    factors = {name.partition("-")[0]: model.pixel_factors for name, model in models.items()}
+    assert factors == {"sscl": 3, "simsiam": 0}
