@@ -3,13 +3,18 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist runs one process a core
 
 import numpy as np
 import pytest
 import rasterio
+import torch
 from affine import Affine
+
+from sscl_geo.bundle import Bundle
+from sscl_geo.classes import ClassTable
 
 GRIDS = {
     "utm": ("EPSG:32612", Affine(30, 0, 300_015, 0, -30, 4_100_025)),
@@ -71,6 +76,33 @@ def make_scene(tmp_path: Path) -> SceneMaker:
             if descriptions is not None:
                 target.descriptions = descriptions
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> Callable[..., Bundle]:
+    """Make a bundle: of a small segmenter of two bands and two classes, but for what is given.
+
+    Unless they are given, bands have mean 0 and standard deviation 1, and there are no weights of
+    the network that is named.
+    """
+
+    def make(bands: tuple[str, ...] = ("red", "nir"), **changes: Any) -> Bundle:
+        told: dict[str, Any] = {
+            "kind": "segmenter",
+            "encoder": "resnet18",
+            "decoder": "unet",
+            "bands": bands,
+            "mean": (0.0,) * len(bands),
+            "std": (1.0,) * len(bands),
+            "resolution": (30.0, 30.0),
+            "resolution_unit": "metre",
+            "patch_size": 64,
+            "classes": ClassTable.from_values([1, 2]),
+            "state_dict": {"w": torch.zeros(1)},
+        }
+        return Bundle(**told | changes)
 
     return make
 

@@ -33,22 +33,16 @@ def labels_path(tmp_path):
 
 
 @pytest.fixture
-def model_path(tmp_path):
-    from sscl_geo.bundle import Bundle, save_bundle
+def model_path(make_bundle, tmp_path):
+    from sscl_geo.bundle import save_bundle
     from sscl_geo.classes import ClassTable
     from sscl_geo.models.segmenters import build_segmenter
 
     return save_bundle(
-        Bundle(
-            kind="segmenter",
-            encoder="resnet18",
-            decoder="unet",
+        make_bundle(
             bands=("red", "green", "blue"),
             mean=(100.0,) * 3,
             std=(50.0,) * 3,
-            resolution=(30.0, 30.0),
-            resolution_unit="metre",
-            patch_size=64,
             classes=ClassTable.from_values([1, 2], {1: "water", 2: "forest"}),
             state_dict=build_segmenter("unet", "resnet18", 3, 2).state_dict(),
         ),

@@ -8,10 +8,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
-from sscl_geo.bundle import Bundle, save_bundle
+from sscl_geo.bundle import save_bundle
 from sscl_geo.classes import NODATA, ClassTable
 from sscl_geo.errors import OutputError, SceneError
 from sscl_geo.io.scene import open_scene
@@ -29,20 +28,8 @@ def values():
 
 
 @pytest.fixture
-def model(tmp_path):
-    bundle = Bundle(
-        kind="segmenter",
-        encoder="resnet18",
-        decoder="unet",
-        bands=("red", "green", "blue"),
-        mean=(0.0,) * 3,
-        std=(1.0,) * 3,
-        resolution=(30.0, 30.0),
-        resolution_unit="metre",
-        patch_size=64,
-        classes=TABLE,
-        state_dict={"w": torch.zeros(1)},
-    )
+def model(make_bundle, tmp_path):
+    bundle = make_bundle(bands=("red", "green", "blue"), classes=TABLE)
     return save_bundle(bundle, tmp_path / "model.safetensors")
 
 

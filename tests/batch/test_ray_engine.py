@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from sscl_geo.batch.jobs import Job, SceneSegmenter, Settings
-from sscl_geo.bundle import Bundle, save_bundle
-from sscl_geo.classes import ClassTable
+from sscl_geo.bundle import save_bundle
 from sscl_geo.models.segmenters import build_segmenter
 
 ray = pytest.importorskip("ray")
@@ -30,19 +29,11 @@ def cluster():
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(make_bundle, tmp_path):
     torch.manual_seed(0)
-    bundle = Bundle(
-        kind="segmenter",
-        encoder="resnet18",
-        decoder="unet",
-        bands=("red", "nir"),
+    bundle = make_bundle(
         mean=(50.0, 50.0),
         std=(25.0, 25.0),
-        resolution=(30.0, 30.0),
-        resolution_unit="metre",
-        patch_size=64,
-        classes=ClassTable.from_values([1, 2]),
         state_dict=build_segmenter("unet", "resnet18", 2, 2).state_dict(),
     )
     model = save_bundle(bundle, tmp_path / "model.safetensors")

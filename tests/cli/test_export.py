@@ -1,28 +1,15 @@
 import json
 
 import pytest
-import torch
 
-from sscl_geo.bundle import Bundle, save_bundle
+from sscl_geo.bundle import save_bundle
 from sscl_geo.cli.export import export
 from sscl_geo.errors import BundleError, ConfigError
 
 
 @pytest.fixture
-def encoder(tmp_path):
-    bundle = Bundle(
-        kind="encoder",
-        encoder="resnet18",
-        decoder=None,
-        bands=("red",),
-        mean=(0.0,),
-        std=(1.0,),
-        resolution=(30.0, 30.0),
-        resolution_unit="metre",
-        patch_size=64,
-        classes=None,
-        state_dict={"w": torch.zeros(1)},
-    )
+def encoder(make_bundle, tmp_path):
+    bundle = make_bundle(kind="encoder", decoder=None, bands=("red",), classes=None)
     return save_bundle(bundle, tmp_path / "encoder.safetensors")
 
 

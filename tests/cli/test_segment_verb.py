@@ -5,7 +5,7 @@ import pytest
 import torch
 from affine import Affine
 
-from sscl_geo.bundle import Bundle, bundle_hash, save_bundle
+from sscl_geo.bundle import bundle_hash, save_bundle
 from sscl_geo.classes import ClassTable
 from sscl_geo.cli.segment import segment
 from sscl_geo.decision import Decision
@@ -36,20 +36,8 @@ def predictor(monkeypatch):
 
 
 @pytest.fixture
-def model(tmp_path):
-    bundle = Bundle(
-        kind="segmenter",
-        encoder="resnet18",
-        decoder="unet",
-        bands=("red", "nir"),
-        mean=(0.0, 0.0),
-        std=(1.0, 1.0),
-        resolution=(30.0, 30.0),
-        resolution_unit="metre",
-        patch_size=64,
-        classes=CLASSES,
-        state_dict={"weight": torch.zeros(1)},
-    )
+def model(make_bundle, tmp_path):
+    bundle = make_bundle(classes=CLASSES)
     return save_bundle(bundle, tmp_path / "model.safetensors")
 
 

@@ -7,7 +7,7 @@ import pytest
 import rasterio
 import torch
 
-from sscl_geo.bundle import Bundle, load_bundle, save_bundle
+from sscl_geo.bundle import load_bundle, save_bundle
 from sscl_geo.classes import ClassTable
 from sscl_geo.errors import BundleError, UnitsError
 from sscl_geo.io.scene import open_scene
@@ -23,19 +23,14 @@ REFLECTANCE = np.random.default_rng(3).uniform(0.02, 0.5, (2, 64, 96))
 
 
 @pytest.fixture(scope="module")
-def bundle():
+def bundle(make_bundle):
     torch.manual_seed(0)
     network = build_segmenter("fpn", "resnet18", 2, 3)
-    return Bundle(
-        kind="segmenter",
-        encoder="resnet18",
+    return make_bundle(
         decoder="fpn",
         bands=BANDS,
         mean=(2600.0, 2600.0),
         std=(1400.0, 1400.0),
-        resolution=(30.0, 30.0),
-        resolution_unit="metre",
-        patch_size=64,
         classes=ClassTable.from_values([1, 2, 3]),
         state_dict=network.eval().state_dict(),
         units=BandUnits("uint16", (0.0001, 0.0001), (0.0, 0.0)),

@@ -4,25 +4,21 @@ import torch
 from torch.utils.data import DataLoader
 from torchgeo.tasks import SemanticSegmentation
 
-from sscl_geo.bundle import Bundle, save_bundle
+from sscl_geo.bundle import save_bundle
 from sscl_geo.errors import BandError, BundleError, ConfigError
 from sscl_geo.models.segmenters import SEGMENTERS, build_segmenter
 from sscl_geo.tasks.segmentation import Segmentation
 
 
 @pytest.fixture
-def encoder_path(tmp_path):
+def encoder_path(make_bundle, tmp_path):
     torch.manual_seed(3)
     encoder = build_segmenter("unet", "resnet18", 3, 2).encoder
-    bundle = Bundle(
+    bundle = make_bundle(
         kind="encoder",
-        encoder="resnet18",
         decoder=None,
         bands=("a", "b", "c"),
-        mean=(0.0,) * 3,
-        std=(1.0,) * 3,
         resolution=(1.0, 1.0),
-        resolution_unit="metre",
         patch_size=32,
         classes=None,
         state_dict=encoder.state_dict(),

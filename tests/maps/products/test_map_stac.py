@@ -162,23 +162,13 @@ def test_a_file_that_is_no_item_is_named(tmp_path):
 
 
 @pytest.fixture
-def model(tmp_path):
+def model(make_bundle, tmp_path):
     import torch
 
-    from sscl_geo.bundle import Bundle, save_bundle
+    from sscl_geo.bundle import save_bundle
 
-    bundle = Bundle(
-        kind="segmenter",
-        encoder="resnet18",
-        decoder="unet",
-        bands=("red", "nir"),
-        mean=(1.0, 2.0),
-        std=(1.0, 1.0),
-        resolution=(10.0, 10.0),
-        resolution_unit="metre",
-        patch_size=64,
-        classes=TABLE,
-        state_dict={"w": torch.zeros(3)},
+    bundle = make_bundle(
+        mean=(1.0, 2.0), resolution=(10.0, 10.0), classes=TABLE, state_dict={"w": torch.zeros(3)}
     )
     return save_bundle(bundle, tmp_path / "model.safetensors")
 
