@@ -9,6 +9,7 @@ from sscl_geo.bundle import load_bundle
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, SkippedRowWarning
 from sscl_geo.io.statistics import band_statistics
+from sscl_geo.io.units import BandUnits, common_units
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.pretraining import pretrain
 from sscl_geo.studies.field_dataset import FieldDataset
@@ -24,6 +25,7 @@ class Start:
         row: row of the study.
         mean: mean of each band over the training tiles, raw units.
         std: standard deviation of each band.
+        units: units of the training tiles, in which these are.
         encoder: bundle of the pretrained encoder, or None.
         weights: name or file of other weights, or None.
         pretrain_seed: seed of pretraining, or None.
@@ -32,6 +34,7 @@ class Start:
     row: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    units: BandUnits | None
     encoder: Path | None = None
     weights: str | None = None
     pretrain_seed: int | None = None
@@ -73,8 +76,9 @@ def find_starts(
             warnings.warn(SkippedRowWarning(f"The row {row} is left out: {error}"), stacklevel=2)
             return []
     if row in (START_RANDOM, START_IMAGENET):
-        found = band_statistics(SceneDataset(list(scenes)).scenes)
-        return [Start(row, found.mean, found.std, weights=weights)]
+        tiles = SceneDataset(list(scenes)).scenes
+        found = band_statistics(tiles)
+        return [Start(row, found.mean, found.std, common_units(tiles), weights=weights)]
     starts = []
     for seed in options.pretrain_seeds:
         out = folder / f"{row}-p{seed}.safetensors"
@@ -100,5 +104,5 @@ def find_starts(
                 cache=machine.cache,
             )
         bundle = load_bundle(out, kind="encoder")
-        starts.append(Start(row, bundle.mean, bundle.std, encoder=out, pretrain_seed=seed))
+        starts.append(Start(row, bundle.mean, bundle.std, bundle.units, out, pretrain_seed=seed))
     return starts

@@ -140,4 +140,5 @@ def train_segmenter(
             **{f"encoder_{name}": text for name, text in told.items()},
         },
         state_dict=task.model.state_dict(),
+        units=start.units,
     )

@@ -13,6 +13,7 @@ import torch
 from sscl_geo.bundle import load_bundle
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, SkippedRowWarning
+from sscl_geo.io.units import BandUnits
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.predictor import build_predictor
 from sscl_geo.studies import DATASETS, StudyOptions, find_tiles, run_study, runner
@@ -175,6 +176,11 @@ def labelled_pixels_of_first_test_tile(name, request):
 @pytest.fixture
 def segmenter(study):
     return load_bundle(study[1] / "runs/random-s0.safetensors")
+
+
+def test_models_say_what_the_numbers_of_the_tiles_stand_for(study):
+    for path in study[1].glob("runs/*.safetensors"):
+        assert load_bundle(path).units == BandUnits("uint8", (1.0,) * 4, (0.0,) * 4)
 
 
 def test_figures_are_those_of_every_labelled_pixel_once(segmenter, potsdam):
