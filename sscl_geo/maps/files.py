@@ -1,6 +1,5 @@
 """The files of one map: made together, seen together or not at all."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +147,7 @@ def finish_map(
         vrt = raster.path.with_suffix(".vrt")
         raster.describe(vrt, geobox, tags, overviews=overviews)
         cog = raster.path.with_suffix(".tif")
-        write_cog(vrt, cog, "AVERAGE", _crc32(raster))
+        write_cog(vrt, cog, "AVERAGE", raster)
         ready.append((cog, path))
         if raster.layer.name == "confidence":
             confidence = cog
@@ -186,17 +185,10 @@ def _write_class_map(
     vrt = raster.path.with_suffix(".vrt")
     raster.describe(vrt, geobox, tags, attributes, overviews)
     cog = raster.path.with_suffix(".tif")
-    write_cog(vrt, cog, "MODE", _crc32(raster))
+    write_cog(vrt, cog, "MODE", raster)
     return cog
 
 
 def has_data(raster: RawRaster) -> bool:
     """Whether a raster has a pixel with data."""
     return any((rows != raster.layer.nodata).any() for rows in raster.bands_of_rows())
-
-
-def _crc32(raster: RawRaster) -> int:
-    value = 0
-    for rows in raster.bands_of_rows():
-        value = zlib.crc32(rows, value)
-    return value

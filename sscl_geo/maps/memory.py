@@ -13,7 +13,7 @@ from sscl_geo.maps.networks import TileNetwork
 from sscl_geo.maps.tiles import Columns, PlanShare, TilePlan
 from sscl_geo.process_memory import RssWatch
 
-GDAL_CACHE: Final = (64 * 2**20, 2**30)
+GDAL_CACHE: Final = (16 * 2**20, 2**30)
 """Least and most memory that GDAL may use for decoded blocks."""
 
 _STRIPS: Final = 2

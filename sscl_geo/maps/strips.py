@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import Scene
+from sscl_geo.maps.axis import TileAxis
 from sscl_geo.maps.interest import Interest
 from sscl_geo.maps.tiles import Columns, TilePlan
 from sscl_geo.process_memory import keep_freed_memory
@@ -60,9 +61,9 @@ class Strip:
             out = np.empty((len(cols), len(self.pixels), side, side), np.float32)
         image = out[: len(cols)]
         valid = np.empty((len(cols), side, side), np.bool_)
-        rows = _part(self.plan.rows.reflected(self.index, self.index) - self.origin[0])
+        rows = _part(self.plan.rows, self.index, self.origin[0])
         for n, j in enumerate(cols):
-            part = _part(self.plan.cols.reflected(j, j) - self.origin[1])
+            part = _part(self.plan.cols, j, self.origin[1])
             valid[n] = self.valid[rows][:, part]
             if statistics is not None:
                 from sscl_geo.maps.compiled_normalizing import normalize_tile
@@ -179,9 +180,9 @@ def _read(
     return valid
 
 
-def _part(indexes: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """A slice where indexes follow one another, which is cheaper to cut than single ones."""
-    first, last = int(indexes[0]), int(indexes[-1])
-    if last - first + 1 == len(indexes) and (indexes[1:] > indexes[:-1]).all():
-        return slice(first, last + 1)
-    return indexes
+def _part(axis: TileAxis, index: int, origin: int) -> slice | NDArray[np.intp]:
+    """Where a tile's pixels are: a slice within the scene, which is cheaper to cut."""
+    start = axis.starts[index]
+    if start >= 0 and start + axis.tile <= axis.size:
+        return slice(start - origin, start - origin + axis.tile)
+    return axis.reflected(index, index) - origin
