@@ -106,6 +106,7 @@ class StudyConfig:
         label_seeds: draws of each share of the labels, where a scene does not say otherwise.
         components: principal components of the features that a probe sees.
         probe_pixels: greatest number of labelled pixels that a probe learns from.
+        finetuned_only: methods whose features are not probed.
         finetune: options of fine-tuning; empty for none. ``rows`` names METHOD/INIT, ``lrs`` the
             learning rates that are tried for every row, ``label_seeds`` and ``seeds`` count draws.
         accelerator: Lightning's name of the device kind.
@@ -127,6 +128,7 @@ class StudyConfig:
     label_seeds: int = 5
     components: int = 16
     probe_pixels: int = 6000
+    finetuned_only: tuple[str, ...] = ()
     finetune: dict[str, Any] = field(default_factory=dict)
     accelerator: str = "auto"
 
@@ -145,7 +147,8 @@ class StudyConfig:
             raise ConfigError(
                 f"{path} has the unknown key {unknown[0]}; choose of {sorted(known)}."
             )
-        lists = {name: tuple(told[name]) for name in ("inits", "shares", "drawn") if name in told}
+        names = ("inits", "shares", "drawn", "finetuned_only")
+        lists = {name: tuple(told[name]) for name in names if name in told}
         told |= lists | {"scenes": tuple(SceneConfig.of(scene) for scene in told["scenes"])}
         return cls(**told)
 
@@ -154,6 +157,8 @@ class StudyConfig:
 
         All labels are all labels, however they were drawn.
         """
+        if row.method in self.finetuned_only:
+            return []
         modes = PROBES[:1] if row.method in HAND_MADE else PROBES
         draws = dict.fromkeys(self.shares, self.label_seeds)
         draws[min(self.shares)] = scene.least_draws or self.label_seeds

@@ -79,6 +79,14 @@ def test_a_scene_can_have_more_draws_of_its_smallest_share(write_config):
     assert Counter(case.share for case in config.probes(row, config.scenes[0]))[0.2] == 2
 
 
+def test_a_method_can_be_fine_tuned_without_being_probed(write_config):
+    finetune = {"rows": ["sscl/random"], "label_seeds": 2, "seeds": 1}
+    config = StudyConfig.read(write_config(finetuned_only=["sscl"], finetune=finetune))
+    row = next(row for row in config.rows() if row.method == "sscl")
+    assert config.probes(row, config.scenes[0]) == []
+    assert len(config.finetunings(row)) == 2
+
+
 def test_shards_do_all_rows_between_them(study, write_config, tmp_path):
     config = write_config()
     only = ["--only", "bands_linear", "bands_forest", "untrained"]
