@@ -5,11 +5,17 @@ import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import lightning.pytorch as pl
 import pandas as pd
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import (
+    ClusterEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
 
 from sscl_geo.callbacks.checkpoint_io import AtomicCheckpointIO
 from sscl_geo.callbacks.history import History
@@ -56,9 +62,11 @@ def fit(
     options = options or TrainerOptions()
     history = History(metrics)
     options.prepare(task)
-    with quiet_lightning():
+    with quiet_lightning(), TemporaryDirectory() as nothing:
         trainer = pl.Trainer(
             **options.for_lightning(),
+            # Where Lightning looks for checkpoints that Slurm's signal made it write.
+            default_root_dir=nothing,
             max_steps=steps,
             max_epochs=-1,
             logger=list(loggers),
@@ -66,7 +74,7 @@ def fit(
             enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
-            plugins=[AtomicCheckpointIO()],
+            plugins=[AtomicCheckpointIO(), *_environment()],
             callbacks=[
                 Throughput(unit),
                 PeakMemory(),
@@ -78,6 +86,13 @@ def fit(
         )
         trainer.fit(task, datamodule=data, ckpt_path=checkpoint)
     return history.frame()
+
+
+def _environment() -> list[ClusterEnvironment]:
+    """Slurm's, where Lightning would take it, but with its signal left to us."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():
+        return []
+    return [SLURMEnvironment(auto_requeue=False)]
 
 
 @contextmanager

@@ -8,11 +8,16 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from sscl_geo.callbacks.slurm_job import SlurmJob
+
 _STEPS_BETWEEN_LOOKS = 10
 
 
 class Checkpoints(Checkpoint):
     """Write ``last.ckpt`` every so many steps or minutes, and after the last step.
+
+    And when Slurm says that the job's time is nearly over; see
+    :class:`~sscl_geo.callbacks.slurm_job.SlurmJob`.
 
     Only between optimiser steps, since gradients that are still being accumulated are in no
     checkpoint. Where a validation follows, one that is due waits for its end: Lightning would not
@@ -44,6 +49,7 @@ class Checkpoints(Checkpoint):
         self._seen = 0
         self._saved_at = time.monotonic()
         self._task = ""
+        self._job = SlurmJob()
 
     def state_dict(self) -> dict[str, Any]:
         """Which task the checkpoint is of, and what else it goes by."""
@@ -53,6 +59,11 @@ class Checkpoints(Checkpoint):
         """Start the clock."""
         self._task = type(pl_module).__name__
         self._seen, self._saved_at = trainer.global_step, time.monotonic()
+        self._job.listen()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Stop listening to Slurm."""
+        self._job.stop_listening()
 
     def on_train_batch_end(
         self,
@@ -76,15 +87,22 @@ class Checkpoints(Checkpoint):
 
     def _save_if_due(self, trainer: Trainer) -> None:
         step = trainer.global_step
-        if step >= trainer.max_steps > 0 or trainer.should_stop or self._is_due(trainer, step):
+        is_done = step >= trainer.max_steps > 0 or trainer.should_stop
+        is_ending = not is_done and _any_says(trainer, self._job.is_ending)
+        if is_done or is_ending or self._is_due(trainer, step):
             trainer.save_checkpoint(self.path)
             self._saved_at = time.monotonic()
+        if is_ending:
+            self._job.end(self.path, is_first_rank=trainer.is_global_zero)
 
     def _is_due(self, trainer: Trainer, step: int) -> bool:
         if self.every_steps is not None and step % self.every_steps == 0:
             return True
-        if step % _STEPS_BETWEEN_LOOKS:
-            return False
-        late = time.monotonic() - self._saved_at >= 60 * self.every_minutes
-        # Clocks differ between ranks, and all of them must come to save.
-        return trainer.strategy.reduce_boolean_decision(late, all=False)
+        return _any_says(trainer, time.monotonic() - self._saved_at >= 60 * self.every_minutes)
+
+
+def _any_says(trainer: Trainer, told: bool) -> bool:
+    """What any process says, from time to time: clocks differ, and all must come to save."""
+    if trainer.global_step % _STEPS_BETWEEN_LOOKS:
+        return False
+    return trainer.strategy.reduce_boolean_decision(told, all=False)
