@@ -6,6 +6,7 @@ import torch
 
 from sscl_geo.finetuning import finetune
 from sscl_geo.pretraining import pretrain
+from sscl_geo.report.pretraining import curve_panels
 from sscl_geo.run_folder import RunFolder, read_checkpoint
 
 TINY = {"steps": 1, "batch_size": 4, "patch_size": 32, "accelerator": "cpu"}
@@ -30,6 +31,18 @@ def test_the_queue_fits_the_scenes(scene: str, tmp_path) -> None:
     options = read_checkpoint(RunFolder(tmp_path / "run").last)["hyper_parameters"]
     # 8 x 12 views of 32 pixels side by side.
     assert options["queue_size"] == 32
+
+
+@pytest.mark.parametrize(
+    ("method", "terms"),
+    [("sscl", ["instance", "spatial", "semantic"]), ("vicregl", ["instance", "dense"])],
+)
+def test_the_loss_is_drawn_beside_its_terms_alone(scene: str, method, terms) -> None:
+    made = pretrain(
+        [scene], method=method, encoder_name="tu-test_resnet", task_options=SMALL, **TINY
+    )
+    panels = curve_panels(made.history.columns)
+    assert sorted(panels["Loss and its terms"]) == sorted(["loss", *terms])
 
 
 def test_a_decoder_goes_from_pretraining_to_fine_tuning(scene: str, make_scene, tmp_path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sscl_geo.report.figure import Theme, dress, new_figure
@@ -40,6 +41,7 @@ def draw_curves(
         axes = figure.add_subplot(rows, columns, i + 1)
         dress(axes, theme)
         axes.set_title(title, loc="left", fontsize=9.5, color=theme.ink, pad=10)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         axes.set_xlabel("step", fontsize=8, color=theme.muted)
         _curves(axes, history, names, theme)
     return figure

@@ -90,7 +90,7 @@ def to_png(figure: Figure, dpi: int = 200) -> bytes:
         format="png",
         dpi=dpi,
         bbox_inches="tight",
-        pad_inches=0.02,
+        pad_inches=0.06,
         metadata={"Software": None},
     )
     return buffer.getvalue()

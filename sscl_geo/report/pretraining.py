@@ -1,5 +1,6 @@
 """Pictures of a pretraining: its curves, and what its features see."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -25,22 +26,28 @@ _LEAST: Final = 32
 
 
 def write_curves(history: pd.DataFrame, path: Path) -> None:
-    """Draw what a pretraining logged: loss, spread and rank of each branch, shares.
+    """Draw what a pretraining logged: loss, spread and rank of each branch, weights, shares.
 
     Raises:
         OutputError: if the picture cannot be written.
     """
-    monitored = ("_std", "_rank", "_cosine")
+    _save(draw_curves(history, curve_panels(history.columns), LIGHT, in_a_row=3), path, dpi=110)
+
+
+def curve_panels(columns: Iterable[str]) -> dict[str, list[str]]:
+    """What of a training's table is drawn together: title of a panel -> columns."""
+    columns = list(columns)
+    monitored = ("_std", "_rank", "_cosine", "_norm", "_per_s")
     others = {"step", "loss", "overlap", "valid", "data_wait", "memory_gib", "probe_miou"}
-    terms = [c for c in history if c not in others and not c.endswith((*monitored, "_per_s"))]
-    panels = {
+    terms = [c for c in columns if c not in others and not c.endswith(monitored)]
+    return {
         "Loss and its terms": ["loss", *terms],
-        "Spread of features, 1 is healthy": [c for c in history if c.endswith("_std")],
-        "Effective rank": [c for c in history if c.endswith("_rank")],
-        "Mean cosine of matches": [c for c in history if c.endswith("_cosine")],
+        "Spread of features, 1 is healthy": [c for c in columns if c.endswith("_std")],
+        "Effective rank": [c for c in columns if c.endswith("_rank")],
+        "Mean cosine of matches": [c for c in columns if c.endswith("_cosine")],
+        "Length of all weights": ["weight_norm"],
         "Shares": ["valid", "overlap", "data_wait", "probe_miou"],
     }
-    _save(draw_curves(history, panels, LIGHT, in_a_row=3), path, dpi=110)
 
 
 def write_features(bundle: Bundle, scene: Scene, path: Path) -> None:
