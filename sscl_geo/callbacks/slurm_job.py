@@ -46,10 +46,12 @@ class SlurmJob:
             is_first_rank: whether this process is the one that speaks with Slurm.
 
         Raises:
-            TrainingError: always; it says whether the job will go on by itself.
+            TrainingError: always; the first rank's says whether the job will go on by itself.
         """
         state = f"The job is about to reach its time limit, and its state is in {checkpoint}"
-        if is_first_rank and (problem := _requeue()):
+        if not is_first_rank:
+            raise TrainingError(f"{state}.")
+        if problem := _requeue():
             raise TrainingError(
                 f"{state}, but it could not be queued again ({problem}); submit it again to go on."
             )
