@@ -1,6 +1,6 @@
 """The study's tables for the docs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ DRAWN = ("patch", "pixel", "all")
 
 
 def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
-    """The smallest share of labels, drawn as patches: a column a scene and mode.
+    """The smallest share of labels, drawn as patches: a table a scene, a column a mode.
 
     A line a row of the study; mean ± deviation between label draws.
 
@@ -21,17 +21,16 @@ def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
         figure: which figure.
     """
     found = table(_least(figures), figure)
-    cases = [(s, m) for s in found["scene"].unique() for m in MODES if _has(found, s, m)]
-    heads = [f"{scene}, {MODES[mode]}" for scene, mode in cases]
-    lines = [
-        f"| began as | pretrained by | {' | '.join(heads)} |",
-        "|---|---|" + "---|" * len(heads),
-    ]
-    for (init, method), part in _rows(found):
-        cells = [_cell(part, scene, mode) for scene, mode in cases]
-        name = METHODS.get(method, method)
-        lines.append(f"| {INITS[init]} | {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    tables = []
+    for (scene,), one in groups(found, ["scene"]):
+        modes = [mode for mode in MODES if (one["mode"] == mode).any()]
+        heads = [f"{scene}: began as", "pretrained by", *(MODES[mode] for mode in modes)]
+        lines = [
+            [INITS[init], METHODS.get(method, method), *(_cell(part, mode) for mode in modes)]
+            for (init, method), part in _rows(one)
+        ]
+        tables.append(_text(heads, lines))
+    return "\n\n".join(tables)
 
 
 def shares_table(figures: pd.DataFrame, mode: str = "probe", figure: str = "miou") -> str:
@@ -44,39 +43,43 @@ def shares_table(figures: pd.DataFrame, mode: str = "probe", figure: str = "miou
         cases = sorted(
             {(DRAWN.index(d), s) for d, s in zip(one["drawn"], one["label_share"], strict=True)}
         )
-        heads = [f"{DRAWN[d]}, {s:.0%}" if s < 1 else "all labels" for d, s in cases]
-        lines = [
-            f"| {scene}: began as | pretrained by | {' | '.join(heads)} |",
-            "|---|---|" + "---|" * len(heads),
-        ]
+        shown = [f"{DRAWN[d]}, {s:.0%}" if s < 1 else "all labels" for d, s in cases]
+        lines = []
         for (init, method), part in _rows(one):
             means = {
                 (DRAWN.index(d), s): mean
                 for d, s, mean in zip(part["drawn"], part["label_share"], part["mean"], strict=True)
             }
             cells = [f"{means[case]:.1f}" if case in means else "" for case in cases]
-            name = METHODS.get(method, method)
-            lines.append(f"| {INITS[init]} | {name} | {' | '.join(cells)} |")
-        tables.append("\n".join(lines))
+            lines.append([INITS[init], METHODS.get(method, method), *cells])
+        tables.append(_text([f"{scene}: began as", "pretrained by", *shown], lines))
     return "\n\n".join(tables)
 
 
 def differences_table(figures: pd.DataFrame, methods: Sequence[str], figure: str = "miou") -> str:
-    """What methods gain over the other rows, with 95 % intervals."""
+    """What methods gain over the other rows, with 95 % intervals: a table a scene."""
     least = _least(figures)
     found = pd.concat([differences(least, method, figure) for method in methods])
-    cases = [(s, m) for s in found["scene"].unique() for m in MODES if _has(found, s, m)]
-    heads = [f"{scene}, {MODES[mode]}" for scene, mode in cases]
-    lines = [f"| of | over | {' | '.join(heads)} |", "|---|---|" + "---|" * len(heads)]
-    for (method, init, over), part in groups(found, ["method", "init", "over"]):
-        cells = []
-        for scene, mode in cases:
-            one = part[(part["scene"] == scene) & (part["mode"] == mode)]
-            shown = [f"{d.mean:+.1f} [{d.low:+.1f}, {d.high:+.1f}]" for d in one.itertuples()]
-            cells.append(shown[0] if shown else "")
-        who = f"{METHODS.get(method, method)}, from {INITS[init]}"
-        lines.append(f"| {who} | {METHODS.get(over, over)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    tables = []
+    for (scene,), one in groups(found, ["scene"]):
+        modes = [mode for mode in MODES if (one["mode"] == mode).any()]
+        lines = []
+        for (method, init, over), part in groups(one, ["method", "init", "over"]):
+            columns = (part[name] for name in ("mode", "mean", "low", "high"))
+            gains = {
+                mode: f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+                for mode, mean, low, high in zip(*columns, strict=True)
+            }
+            who = f"{METHODS.get(method, method)}, from {INITS[init]}"
+            cells = [_unbroken(gains.get(mode, "")) for mode in modes]
+            lines.append([who, METHODS.get(over, over), *cells])
+        tables.append(_text([f"{scene}: of", "over", *(MODES[mode] for mode in modes)], lines))
+    return "\n\n".join(tables)
+
+
+def _text(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    every = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in every)
 
 
 def _rows(found: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
@@ -89,14 +92,14 @@ def _least(figures: pd.DataFrame) -> pd.DataFrame:
     return figures[(figures["label_share"] == least) & (figures["drawn"] == "patch")]
 
 
-def _has(frame: pd.DataFrame, scene: str, mode: str) -> bool:
-    return bool(((frame["scene"] == scene) & (frame["mode"] == mode)).any())
-
-
-def _cell(part: pd.DataFrame, scene: str, mode: str) -> str:
-    one = part[(part["scene"] == scene) & (part["mode"] == mode)]
+def _cell(part: pd.DataFrame, mode: str) -> str:
+    one = part[part["mode"] == mode]
     if one.empty:
         return ""
     row = one.iloc[0]
-    # Columns are narrow: a figure shall not be broken.
-    return f"{row['mean']:.1f} ± {row['label_std']:.1f} ({row['seeds']})".replace(" ", "&nbsp;")
+    return _unbroken(f"{row['mean']:.1f} ± {row['label_std']:.1f} ({row['seeds']})")
+
+
+def _unbroken(figure: str) -> str:
+    """Columns are narrow: a figure shall not be broken."""
+    return figure.replace(" ", "&nbsp;")
