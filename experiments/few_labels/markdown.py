@@ -83,8 +83,11 @@ def _text(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def _rows(found: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
-    order = {name: i for i, name in enumerate(INITS)}
-    return sorted(groups(found, ROW), key=lambda row: order[row[0][0]])
+    """Lines of a table, in the order of the names; methods of one's own last."""
+    inits, methods = list(INITS), [*METHODS, *found["method"]]
+    return sorted(
+        groups(found, ROW), key=lambda row: (inits.index(row[0][0]), methods.index(row[0][1]))
+    )
 
 
 def _least(figures: pd.DataFrame) -> pd.DataFrame:

@@ -25,8 +25,8 @@ def test_shares_stand_in_order_and_all_labels_once() -> None:
     heads, _, *lines = shares_table(figures).splitlines()
     assert heads.split(" | ")[2:] == ["patch, 1%", "patch, 10%", "pixel, 1%", "all labels |"]
     assert [line.split(" | ")[2:] for line in lines] == [
-        ["15.0", "25.0", "30.0", "40.0 |"],
         ["50.0", "", "", " |"],
+        ["15.0", "25.0", "30.0", "40.0 |"],
     ]
 
 
