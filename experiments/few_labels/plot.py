@@ -63,6 +63,9 @@ def plot(figures: pd.DataFrame, path: Path, drawn: str = "patch") -> None:
                 start = "" if init == "none" else f", from {INITS[init]}"
                 names.setdefault(f"{METHODS.get(method, method)}{start}", drawn_line)
             ax.set_xscale("log")
+            percents = sorted(100 * share for share in figures["label_share"].unique())
+            ax.set_xticks(percents, [f"{percent:g}" for percent in percents])
+            ax.minorticks_off()
             ax.set_xlabel("labels, % of the training part")
             ax.set_ylabel("mIoU, %")
             ax.grid(visible=True, color=LIGHT.rule)
