@@ -158,6 +158,7 @@ def test_a_pt2_archive_normalises_and_takes_any_multiple_of_the_stride(bundle, t
         agree(found, build_predictor(bundle)(image, valid).numpy())
 
 
+@pytest.mark.slow
 def test_pixel_factors_are_exported_too(tmp_path, tiles):
     bundle = make_bundle("fpn", "tu-test_resnet", factors=3)
     expected = build_predictor(bundle)(*tiles).numpy()
@@ -202,6 +203,7 @@ def test_every_decoder_can_be_exported(tmp_path, tiles, decoder, encoder):
     agree(network(*tiles).detach().numpy(), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decision", "classes", "outputs"),
     [(Decision("binary", (0.3,)), [0, 1], 1), (Decision("multilabel", (0.3, 0.5)), [0, 1], 2)],

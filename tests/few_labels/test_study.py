@@ -23,6 +23,7 @@ def study(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_study_writes_each_row_and_a_picture(study, write_config, tmp_path):
     found = study(write_config())
     rows = set(zip(found["init"], found["method"], found["mode"], strict=True))

@@ -56,7 +56,12 @@ def probabilities(scene, predictor, out, **options):
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda p: p, AugmentedPredictor, lambda p: EnsemblePredictor([p])]
+    "wrap",
+    [
+        lambda p: p,
+        pytest.param(AugmentedPredictor, marks=pytest.mark.slow),
+        lambda p: EnsemblePredictor([p]),
+    ],
 )
 def test_tags_are_read_through(bundle, stored, tmp_path, wrap):
     predictor = wrap(build_predictor(bundle))
