@@ -23,7 +23,7 @@ def main_table(figures: pd.DataFrame, figure: str = "miou") -> str:
     found = table(_least(figures), figure)
     tables = []
     for (scene,), one in groups(found, ["scene"]):
-        modes = [mode for mode in MODES if (one["mode"] == mode).any()]
+        modes = _modes(one)
         heads = [f"{scene}: began as", "pretrained by", *(MODES[mode] for mode in modes)]
         lines = [
             [INITS[init], METHODS.get(method, method), *(_cell(part, mode) for mode in modes)]
@@ -62,7 +62,7 @@ def differences_table(figures: pd.DataFrame, methods: Sequence[str], figure: str
     found = pd.concat([differences(least, method, figure) for method in methods])
     tables = []
     for (scene,), one in groups(found, ["scene"]):
-        modes = [mode for mode in MODES if (one["mode"] == mode).any()]
+        modes = _modes(one)
         lines = []
         for (method, init, over), part in groups(one, ["method", "init", "over"]):
             columns = (part[name] for name in ("mode", "mean", "low", "high"))
@@ -88,6 +88,10 @@ def _rows(found: pd.DataFrame) -> list[tuple[tuple[str, ...], pd.DataFrame]]:
     return sorted(
         groups(found, ROW), key=lambda row: (inits.index(row[0][0]), methods.index(row[0][1]))
     )
+
+
+def _modes(found: pd.DataFrame) -> list[str]:
+    return [mode for mode in MODES if (found["mode"] == mode).any()]
 
 
 def _least(figures: pd.DataFrame) -> pd.DataFrame:

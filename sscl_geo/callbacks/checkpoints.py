@@ -88,17 +88,18 @@ class Checkpoints(Checkpoint):
     def _save_if_due(self, trainer: Trainer) -> None:
         step = trainer.global_step
         is_done = step >= trainer.max_steps > 0 or trainer.should_stop
-        is_ending = not is_done and _any_says(trainer, self._job.is_ending)
-        if is_done or is_ending or self._is_due(trainer, step):
-            trainer.save_checkpoint(self.path)
-            self._saved_at = time.monotonic()
-        if is_ending:
+        if not (is_done or self._is_due(trainer, step)):
+            return
+        trainer.save_checkpoint(self.path)
+        self._saved_at = time.monotonic()
+        if not is_done and _any_says(trainer, self._job.is_ending):
             self._job.end(self.path, is_first_rank=trainer.is_global_zero)
 
     def _is_due(self, trainer: Trainer, step: int) -> bool:
         if self.every_steps is not None and step % self.every_steps == 0:
             return True
-        return _any_says(trainer, time.monotonic() - self._saved_at >= 60 * self.every_minutes)
+        late = time.monotonic() - self._saved_at >= 60 * self.every_minutes
+        return _any_says(trainer, late or self._job.is_ending)
 
 
 def _any_says(trainer: Trainer, told: bool) -> bool:

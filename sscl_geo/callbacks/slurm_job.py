@@ -15,9 +15,10 @@ from sscl_geo.errors import TrainingError
 class SlurmJob:
     """Hears, by ``SIGUSR1``, that a job is about to reach its time limit, and queues it again.
 
-    Slurm sends the signal where it was asked to (``sbatch --signal=SIGUSR1@300``). Lightning would
-    answer it in the middle of a step, with a checkpoint in the working directory that any other
-    training there takes for its own; so :func:`~sscl_geo.training.fit` tells it not to.
+    Slurm sends the signal where it was asked to (``sbatch --signal=SIGUSR1@300``; sbatch(1), and
+    scontrol(1) of ``requeue``). Lightning would answer it in the middle of a step, with a
+    checkpoint in the working directory that the next job there takes for its own; so
+    :func:`~sscl_geo.training.fit` tells it not to.
 
     Attributes:
         is_ending: whether the signal came.

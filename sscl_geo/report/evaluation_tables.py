@@ -101,9 +101,9 @@ def print_table(table: Table, console: Console) -> None:
     shown = TerminalTable(
         title=escape(table.caption) or None, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    for i, name in enumerate(table.header):
+    for i, title in enumerate(table.header):
         shown.add_column(
-            escape(name), justify="left" if i < table.text_columns else "right", overflow="fold"
+            escape(title), justify="left" if i < table.text_columns else "right", overflow="fold"
         )
     for row in table.rows:
         shown.add_row(*map(escape, row))
