@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sscl_geo.io.labels import Labels
+from sscl_geo.io.reader_pool import ReaderPool
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
 from sscl_geo.io.salvage import read_sound
@@ -59,7 +60,10 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
         self.labels = labels
         self.patch_size = patch_size
         self.region = region
-        self._readers = [SceneReader(scene, bands) for scene in self.scenes]
+        self._bands = bands
+        for number in range(len(self.scenes)):  # a scene that lacks a band is told of now
+            self._reader(number)
+        self._readers = ReaderPool(self._reader)
 
     def __getitem__(self, index: PatchIndex) -> dict[str, Tensor]:
         """Read a patch.
@@ -101,3 +105,6 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
             "valid": torch.from_numpy(valid),
             "mask": torch.from_numpy(mask),
         }
+
+    def _reader(self, scene: int) -> SceneReader:
+        return SceneReader(self.scenes[scene], self._bands)

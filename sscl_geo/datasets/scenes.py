@@ -155,16 +155,6 @@ class SceneDataset(GeoDataset):
         tasks = [partial(open_item, item, assets, clouds) for item in read_items(source)]
         return cls(open_all(tasks, strict=strict), **options)
 
-    def __getstate__(self) -> dict[str, object]:
-        # Handles stay behind when a dataset moves to another process.
-        state = self.__dict__.copy()
-        del state["_readers"]
-        return state
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._readers = ReaderPool(self._make_reader)
-
     def read(self, scene: int, row: int, col: int, height: int, width: int) -> Patch:
         """Read a window of one scene on its own grid.
 

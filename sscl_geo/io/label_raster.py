@@ -17,6 +17,7 @@ from sscl_geo.io.class_table import Classification
 from sscl_geo.io.label_colors import ColorCodes
 from sscl_geo.io.label_values import label_values
 from sscl_geo.io.labels import Resampling
+from sscl_geo.io.reader_pool import ReaderPool
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.remap import Remap
 from sscl_geo.io.retagging import open_in_crs
@@ -73,6 +74,8 @@ class RasterLabels:
         values = label_values(self.scene, wanted, remap or Remap())
         self.classes, self.is_named_only = values.classes, values.is_named_only
         self._values = values
+        # Kept open: to open a file takes longer than to read a patch of it.
+        self._readers = ReaderPool(self._reader)
 
     def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
         """Class indices on a grid.
@@ -94,16 +97,16 @@ class RasterLabels:
         """
         height, width = grid_shape(geobox)
         offset = window_offset(self.scene.geobox, geobox)
-        with SceneReader(self.scene) as reader:
-            if offset is not None:
-                return self._read(reader, *offset, height, width)
-            out = self._nothing((height, width))
-            # By tiles, so that fine labels under a coarse grid need little memory.
-            for row in range(0, height, _TILE):
-                for col in range(0, width, _TILE):
-                    part = np.s_[row : min(row + _TILE, height), col : min(col + _TILE, width)]
-                    self._warp(reader, geobox[part], out[part])
-            return out
+        reader = self._readers[0]
+        if offset is not None:
+            return self._read(reader, *offset, height, width)
+        out = self._nothing((height, width))
+        # By tiles, so that fine labels under a coarse grid need little memory.
+        for row in range(0, height, _TILE):
+            for col in range(0, width, _TILE):
+                part = np.s_[row : min(row + _TILE, height), col : min(col + _TILE, width)]
+                self._warp(reader, geobox[part], out[part])
+        return out
 
     def overlaps(self, geobox: GeoBox) -> bool:
         """True if the extents of labels and grid share ground."""
@@ -138,6 +141,9 @@ class RasterLabels:
             tolerance=0,
         )
         out[...] = target
+
+    def _reader(self, _number: int) -> SceneReader:
+        return SceneReader(self.scene)
 
     def _nothing(self, shape: tuple[int, ...]) -> NDArray[np.unsignedinteger]:
         return np.full(shape, self.classes.ignore_index, self.classes.index_dtype)

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -11,21 +10,15 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.errors import LabelError, SkippedLabelWarning
-from sscl_geo.geometry.grid import grid_shape, grid_wkt
+from sscl_geo.geometry.grid import grid_shape
 from sscl_geo.io.class_column import read_classes
 from sscl_geo.io.class_table import Classification
+from sscl_geo.io.drawing import Drawing
 from sscl_geo.io.labels import Overlap
 from sscl_geo.io.qgis_style import style_beside
 from sscl_geo.io.rasterize import rasterize
 from sscl_geo.io.remap import Remap
 from sscl_geo.io.vector_layers import read_layers
-
-
-class _Drawing(NamedTuple):
-    """Geometries in one coordinate reference system, with the index that finds them."""
-
-    geometries: NDArray[np.object_]
-    tree: shapely.STRtree
 
 
 class VectorLabels:
@@ -84,11 +77,10 @@ class VectorLabels:
             )
         flat = shapely.force_2d(frame.geometry.to_numpy()[usable])
         order = _drawing_order(flat, overlap)
-        self._frame = gpd.GeoSeries(flat[order], crs=frame.crs)
+        self._drawing = Drawing(gpd.GeoSeries(flat[order], crs=frame.crs))
         self._indices = found.indices[usable][order]
-        self._drawings: dict[str, _Drawing] = {}
         self.crs = frame.crs.to_wkt()
-        self.extent = shapely.box(*self._frame.total_bounds)
+        self.extent = shapely.box(*shapely.total_bounds(flat))
 
     def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
         """Class indices on a grid.
@@ -103,9 +95,8 @@ class VectorLabels:
             ``classes.index_dtype`` of shape (height, width): class index, ``classes.ignore_index``
             where there is no label.
         """
-        drawing = self._in_crs(grid_wkt(geobox))
-        hits = np.sort(drawing.tree.query(geobox.extent.geom))
-        geometries, indices = drawing.geometries[hits], self._indices[hits]
+        hits, geometries = self._drawing.near(geobox)
+        indices = self._indices[hits]
         if self.overlap != "ignore":
             return rasterize(geometries, indices, geobox)
         ignored = self.classes.ignore_index
@@ -122,15 +113,6 @@ class VectorLabels:
     def overlaps(self, geobox: GeoBox) -> bool:
         """True if the extents of labels and grid share ground."""
         return geobox.footprint(self.crs).geom.intersects(self.extent)
-
-    def _in_crs(self, wkt: str) -> _Drawing:
-        if wkt not in self._drawings:
-            geometries = self._frame.to_crs(wkt).to_numpy()
-            # A feature outside the domain of a projection gets infinite coordinates.
-            broken = ~np.isfinite(shapely.bounds(geometries)).all(axis=1)
-            geometries = np.where(broken, shapely.Point(), geometries)
-            self._drawings[wkt] = _Drawing(geometries, shapely.STRtree(geometries))
-        return self._drawings[wkt]
 
 
 def _drawing_order(geometries: NDArray[np.object_], overlap: Overlap) -> NDArray[np.intp]:

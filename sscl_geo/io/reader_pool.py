@@ -14,7 +14,7 @@ OPEN_FILES: Final = 128
 class ReaderPool:
     """Readers by number of the scene, made when first asked for, the least used ones closed.
 
-    A reader is for one thread at a time, so each thread has its own.
+    A reader is for one thread at a time, so each thread has its own. A pickled pool has none open.
 
     Args:
         make: gives the reader of a scene; not opened yet.
@@ -24,6 +24,13 @@ class ReaderPool:
     def __init__(self, make: Callable[[int], SceneReader], limit: int = OPEN_FILES) -> None:
         self._make = make
         self._limit = limit
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_local": None}  # open files stay behind
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
         self._local = threading.local()
 
     def __getitem__(self, scene: int) -> SceneReader:

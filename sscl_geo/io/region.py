@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.errors import LabelError
-from sscl_geo.geometry.grid import grid_wkt
+from sscl_geo.io.drawing import Drawing
 from sscl_geo.io.rasterize import rasterize
 
 
@@ -25,11 +25,10 @@ class Region:
 
     def __init__(self, blocks: gpd.GeoDataFrame, part: str) -> None:
         self.part = part
-        self._blocks = blocks.reset_index(drop=True)
-        self._chosen = (self._blocks["part"] == part).to_numpy(dtype=np.uint8)
-        self._local: dict[str, gpd.GeoDataFrame] = {}
+        self._drawing = Drawing(blocks.geometry)
+        self._chosen = (blocks["part"] == part).to_numpy(dtype=np.uint8)
         if not self._chosen.any():
-            parts = ", ".join(map(str, self._blocks["part"].unique())) or "none"
+            parts = ", ".join(map(str, blocks["part"].unique())) or "none"
             raise LabelError(f"No block belongs to the part {part!r}; there is {parts}.")
 
     def mask(self, geobox: GeoBox) -> NDArray[np.bool_]:
@@ -43,10 +42,5 @@ class Region:
         Returns:
             bool of shape (height, width).
         """
-        wkt = grid_wkt(geobox)
-        if wkt not in self._local:
-            self._local[wkt] = self._blocks.to_crs(wkt)
-        local = self._local[wkt]
-        hits = np.sort(local.sindex.query(geobox.extent.geom))
-        drawn = rasterize(local.geometry.to_numpy()[hits], self._chosen[hits], geobox)
-        return drawn == 1
+        hits, geometries = self._drawing.near(geobox)
+        return rasterize(geometries, self._chosen[hits], geobox) == 1

@@ -1,9 +1,14 @@
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sscl_geo.classes import IGNORE_INDEX
+from sscl_geo.datasets import labelled_patches
 from sscl_geo.datasets.labelled_patches import LabelledPatches, PatchIndex
 from sscl_geo.io.labels import open_labels
+from sscl_geo.io.reader_pool import ReaderPool
 from sscl_geo.io.region import Region
 from sscl_geo.io.scene import open_scene
 from sscl_geo.splits import spatial_blocks
@@ -48,3 +53,17 @@ def test_nothing_outside_the_region_is_seen(made):
         assert (sample["mask"].numpy()[hidden] == IGNORE_INDEX).all()
         assert (sample["image"].numpy()[:, hidden] == 0).all()
         assert sample["valid"].numpy()[~hidden].any()
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_more_files_are_open_than_a_process_may_have(made, monkeypatch):
+    scene, labels, *_ = made
+    monkeypatch.setattr(labelled_patches, "ReaderPool", partial(ReaderPool, limit=3))
+    patches = LabelledPatches([scene] * 9, labels, 8)
+    before = open_files()
+    for number in range(9):
+        patches[PatchIndex(number, 0, 0)]
+    assert open_files() <= before + 4  # the labels' own

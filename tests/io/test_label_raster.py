@@ -1,3 +1,6 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import rasterio
@@ -196,3 +199,24 @@ def test_options_of_vector_files_are_refused(make_scene, name, value):
     path = make_scene(random_classes(), nodata=255)
     with pytest.raises(ConfigError, match=f"are a raster, and {name} is for vector files"):
         open_labels(path, **{name: value})
+
+
+def test_the_file_is_opened_once_for_many_patches(make_scene, monkeypatch):
+    labels = open_labels(make_scene(random_classes(), nodata=255))
+    opened = []
+    monkeypatch.setattr(
+        rasterio, "open", lambda *a, to=rasterio.open, **k: opened.append(a) or to(*a, **k)
+    )
+    for row in range(0, 48, 8):
+        labels.on_grid(labels.scene.geobox[row : row + 8, :8])
+    assert len(opened) == 1
+
+
+def test_threads_and_pickled_copies_read_the_same(make_scene):
+    labels = open_labels(make_scene(random_classes(), nodata=255))
+    geobox = labels.scene.geobox
+    whole = labels.on_grid(geobox)
+    copy = pickle.loads(pickle.dumps(labels))  # noqa: S301 - made here
+    with ThreadPoolExecutor(4) as threads:
+        parts = list(threads.map(copy.on_grid, [geobox[row : row + 1] for row in range(53)]))
+    assert np.array_equal(np.concatenate(parts), whole)
