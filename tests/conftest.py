@@ -117,7 +117,7 @@ def make_map(make_scene: SceneMaker) -> Callable[..., Path]:
     from odc.geo.geobox import GeoBox
 
     from sscl_geo.classes import NODATA
-    from sscl_geo.maps.areas import ClassAreas
+    from sscl_geo.maps.class_areas import ClassAreas
     from sscl_geo.maps.products.attributes import write_attributes
 
     def make(values, classes, name="map.tif", percent=None, tags=None, **options) -> Path:

@@ -3,12 +3,20 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import antimeridian
+import numpy as np
+import shapely.geometry
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
+from sscl_geo.geometry.affine import matrix_from_affine, transform_points
+from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.atomic import atomic_path
 
 STAC_VERSION: Final = "1.1.0"
@@ -52,7 +60,7 @@ def stac_item(
         links: links, beside those to the catalogue.
         extensions: addresses of the schemas of the extensions used.
         geobox: grid whose outline becomes the geometry in longitude and latitude; without one, or
-            with one that is nowhere on the globe, the item has no geometry.
+            with one whose outline is nowhere on the globe, the item has no geometry.
     """
     place = _place(geobox) if geobox is not None else {}
     if moment.tzinfo is None:
@@ -108,8 +116,46 @@ def write_json(document: Mapping[str, Any], path: Path) -> Path:
 
 
 def _place(geobox: GeoBox) -> dict[str, Any]:
+    """Geometry and box in longitude and latitude, or nothing if the outline is not on the globe.
+
+    As GeoJSON wants them (RFC 7946, 3.1.9 and 5.2): cut at the antimeridian, led around a pole that
+    lies within, and the box's west above its east where it crosses the antimeridian.
+    """
     if geobox.crs is None or not (geobox.crs.geographic or geobox.crs.projected):
         return {}
-    outline = geobox.footprint("EPSG:4326", npoints=16)
-    left, bottom, right, top = (round(side, 7) for side in outline.boundingbox.bbox)
-    return {"geometry": outline.json, "bbox": [left, bottom, right, top]}
+    outline = _outline(geobox)
+    if outline is None:
+        return {}
+    left, bottom, right, top = outline.bounds
+    if right - left >= 360:
+        outline = shapely.box(-180, bottom, 180, top)
+    with suppress(ValueError):  # no outline, where the grid holds more than the globe
+        geometry = antimeridian.fix_shape(outline, fix_winding=False, great_circle=False)
+        if shapely.geometry.shape(geometry).is_valid:
+            box = antimeridian.bbox(geometry)
+            return {"geometry": geometry, "bbox": [round(side, 7) for side in box]}
+    return {}
+
+
+def _outline(geobox: GeoBox) -> shapely.Polygon | None:
+    """Outline in longitude and latitude, with the ground at its left as one walks along it.
+
+    That tells which pole it is around; which way it turns in longitude and latitude does not. None
+    if a part of it lies in space.
+    """
+    height, width = grid_shape(geobox)
+    to_map = matrix_from_affine(geobox.affine)
+    to_degrees = Transformer.from_crs(grid_wkt(geobox), "EPSG:4326", always_xy=True)
+
+    def degrees(cols_rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack(to_degrees.transform(*transform_points(to_map, cols_rows).T), axis=-1)
+
+    ring = shapely.segmentize(shapely.box(0, 0, width, height), max(height, width) / 16)
+    inside = 0.37 * width, 0.41 * height  # hardly a pole
+    at, right, down = degrees(np.add(inside, [[0, 0], [1, 0], [0, 1]]))
+    (east, north), (south_east, south) = ((to - at + 180) % 360 - 180 for to in (right, down))
+    points = degrees(shapely.get_coordinates(ring))
+    if not np.isfinite(points).all():
+        return None
+    is_mirrored = shapely.is_ccw(ring.exterior) != (east * south > north * south_east)
+    return shapely.Polygon(points[::-1] if is_mirrored else points)

@@ -11,7 +11,7 @@ from rasterio.errors import RasterioError
 from sscl_geo.classes import ClassTable
 from sscl_geo.errors import OutputError
 from sscl_geo.io.atomic import publish
-from sscl_geo.maps.areas import ClassAreas
+from sscl_geo.maps.class_areas import ClassAreas
 from sscl_geo.maps.cog import write_cog
 from sscl_geo.maps.layers import LayerName
 from sscl_geo.maps.overviews import average, build_overviews, most_frequent

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,12 @@ from sscl_geo.classes import NODATA, ClassTable, map_dtype, nodata_of
 from sscl_geo.errors import SceneError
 from sscl_geo.io.legend import read_legend
 from sscl_geo.io.remote import side_car_env
-from sscl_geo.maps.areas import CELL, ClassAreas
+from sscl_geo.maps.class_areas import ClassAreas
 from sscl_geo.maps.products.attributes import read_order
 from sscl_geo.progress import progress_bar
+
+_ROWS: Final = 512
+"""Rows that are read at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +139,8 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
 def _count(source: rasterio.DatasetReader, geobox: GeoBox) -> ClassAreas:
     areas = ClassAreas(geobox, nodata_of(source.dtypes[0]) + 1)
     with progress_bar(f"read {Path(source.name).name}", total=source.height) as bar:
-        for top in range(0, source.height, CELL):
-            rows = min(CELL, source.height - top)
+        for top in range(0, source.height, _ROWS):
+            rows = min(_ROWS, source.height - top)
             areas.add(source.read(1, window=((top, top + rows), (0, source.width))))
             bar.advance(rows)
     return areas

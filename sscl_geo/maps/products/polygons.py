@@ -163,9 +163,7 @@ class _Columns:
             crs=self._crs,
         )
         if self._ground.is_known:
-            cols, rows = shapely.get_coordinates(shapely.centroid(regions.polygons)).T
-            hectares = self._ground.pixel_hectares(rows, cols)
-            frame["area_ha"] = shapely.area(regions.polygons) * hectares
+            frame["area_ha"] = self._ground.polygon_hectares(regions.polygons)
         if self._with_confidence:
             frame["confidence"] = regions.confidence
         return frame

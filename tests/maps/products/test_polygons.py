@@ -11,7 +11,7 @@ from rasterio.features import rasterize, shapes
 
 from sscl_geo.classes import NODATA, ClassTable, LandCoverClass
 from sscl_geo.errors import OutputError
-from sscl_geo.maps.areas import ClassAreas
+from sscl_geo.maps.class_areas import ClassAreas
 from sscl_geo.maps.products import polygons
 from sscl_geo.maps.products.polygons import write_polygons
 
