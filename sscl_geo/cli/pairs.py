@@ -78,15 +78,16 @@ def pairs(
         rotation=rotation,
         min_valid=min_valid,
         max_time_apart=None if max_days_apart is None else timedelta(days=max_days_apart),
+        pairs_per_cell=1,  # as many places as pairs, to see more of the scenes
         seed=seed,
     )
     drawn = draw_some_pairs(dataset, sampler, patch_size)
-    drawn.write(out / "pairs.gpkg")
+    files = drawn.write(out / "pairs.gpkg")
     save_contact_sheet(drawn, dataset.bands, out / "contact_sheet.png")
     console.print(
         f"{len(drawn)} pairs, overlap {drawn.shares.min():.2f} to {drawn.shares.max():.2f}"
     )
     console.print(
-        f"Contact sheet: {out / 'contact_sheet.png'}\nFootprints:    {out / 'pairs.gpkg'}"
+        f"Contact sheet: {out / 'contact_sheet.png'}\nFootprints:    {', '.join(map(str, files))}"
     )
     return out

@@ -23,15 +23,17 @@ from sscl_geo.report.preview import best_bands
 
 @dataclass(frozen=True, eq=False)
 class DrawnPairs:
-    """Pairs and the coordinate reference systems they lie in.
+    """Pairs and where they come from.
 
     Attributes:
         pairs: the pixels and matrices.
         crs: coordinate reference system of each pair.
+        scenes: names of the scenes of the two views of each pair.
     """
 
     pairs: Pairs
     crs: tuple[CRS, ...]
+    scenes: tuple[tuple[str, str], ...]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -44,6 +46,8 @@ class DrawnPairs:
     def write(self, path: Path) -> list[Path]:
         """Write footprints and overlaps as GeoPackage, one file a CRS so that nothing is warped.
 
+        Pairs are numbered from 1 in the order of the contact sheet, over all files.
+
         Args:
             path: file of the first CRS; those of others get ``_2``, ``_3`` … in their names.
 
@@ -52,11 +56,18 @@ class DrawnPairs:
         """
         written = []
         for number, crs in enumerate(dict.fromkeys(self.crs), start=1):
-            of_crs = np.array([c == crs for c in self.crs])
+            of_crs = [n for n, c in enumerate(self.crs) if c == crs]
             name = path.stem if number == 1 else f"{path.stem}_{number}"
             target = path.with_name(f"{name}{path.suffix}")
-            matrices = self.pairs.pixel_to_map[of_crs]
-            written.append(write_pairs(target, matrices, self.pairs.shape, crs))
+            write_pairs(
+                target,
+                self.pairs.pixel_to_map[of_crs],
+                self.pairs.shape,
+                crs,
+                numbers=[n + 1 for n in of_crs],
+                scenes=[self.scenes[n] for n in of_crs],
+            )
+            written.append(target)
         return written
 
 
@@ -75,7 +86,9 @@ def draw_some_pairs(dataset: SceneDataset, indexes: Iterable[PairIndex], size: i
         np.stack([s["valid"].numpy() for s in samples]),
         np.stack([s["pixel_to_map"].numpy() for s in samples]),
     )
-    return DrawnPairs(pairs, tuple(dataset.scenes[int(s["scene"][0])].crs for s in samples))
+    scenes = [[dataset.scenes[n] for n in s["scene"].tolist()[:2]] for s in samples]
+    names = tuple((Path(a.path).name, Path(b.path).name) for a, b in scenes)
+    return DrawnPairs(pairs, tuple(a.crs for a, _ in scenes), names)
 
 
 def save_contact_sheet(drawn: DrawnPairs, bands: tuple[str, ...], path: Path) -> None:
