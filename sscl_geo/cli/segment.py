@@ -73,7 +73,8 @@ def segment(
         tta: show each tile in its eight flips and turns and average; takes eight times as long.
         majority: side in pixels, odd, of the square whose most frequent class each pixel gets.
         sieve: merge regions of fewer pixels than this into what lies beside them.
-        minimum_area: merge regions of less ground than this, in hectares, likewise.
+        minimum_area: merge regions of less ground than this, in hectares, likewise; a pixel counts
+            as much as one in the middle of the map.
         tile: height and width of what the network sees at once, in pixels.
         margin: pixels at each side of a tile that serve as context only.
         overlap: share of a tile that neighbouring tiles share and blend, 0 to 0.5.

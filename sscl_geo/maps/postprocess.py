@@ -36,7 +36,8 @@ class PostProcessing:
         majority: side in pixels, odd, of the square whose most frequent class each pixel gets; 1
             leaves the map alone.
         sieve: regions of fewer pixels are merged into the largest one beside them.
-        minimum_area: regions of less ground, in hectares, are merged likewise.
+        minimum_area: regions of less ground, in hectares, are merged likewise; all pixels count as
+            much as the one in the middle of the map.
 
     Raises:
         ConfigError: if a number is out of range.
