@@ -84,3 +84,7 @@ class SkippedLabelWarning(SSCLGeoWarning):
 
 class SkippedRowWarning(SSCLGeoWarning):
     """A row of a study was left out, with the reason."""
+
+
+class MissingFontWarning(SSCLGeoWarning):
+    """No installed font has the letters of a text in a picture."""

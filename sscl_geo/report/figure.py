@@ -1,14 +1,22 @@
 """Drawing with matplotlib without its global state: no pyplot, nothing to close."""
 
-from collections.abc import Callable
+import logging
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 
 import matplotlib as mpl
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
+
+from sscl_geo.errors import MissingFontWarning
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,28 @@ NEUTRAL_INK = "#80868c"
 _FONTS = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
 
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Apple SD Gothic Neo",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "Arial Unicode MS",
+    "Noto Sans",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+)
+"""Fonts of systems with letters that matplotlib's own lacks, as in Chinese names of classes."""
+
+
 def new_figure(width: float, height: float, compress: bool = False) -> Figure:
     """Return an empty figure with a clear background, sizes in inches.
 
@@ -83,23 +113,46 @@ def dress(axes: Axes, theme: Theme) -> None:
 
 
 def to_png(figure: Figure, dpi: int = 200) -> bytes:
-    """Return a figure as the bytes of a PNG file."""
+    """Return a figure as the bytes of a PNG file.
+
+    Warns:
+        MissingFontWarning: if no installed font has the letters of a text.
+    """
+    texts = [text for text in figure.findobj(Text) if not text.get_text().isascii()]
+    for text in texts:
+        text.set_fontfamily(["DejaVu Sans", *_installed_fallbacks()])
     buffer = BytesIO()
-    figure.savefig(
-        buffer,
-        format="png",
-        dpi=dpi,
-        bbox_inches="tight",
-        pad_inches=0.06,
-        metadata={"Software": None},
-    )
+    with _without_log(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(
+            buffer,
+            format="png",
+            dpi=dpi,
+            bbox_inches="tight",
+            pad_inches=0.06,
+            metadata={"Software": None},
+        )
+    for warning in caught:
+        if "missing from font" not in str(warning.message):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if any("missing from font" in str(warning.message) for warning in caught):
+        warnings.warn(
+            "No installed font has all letters of the names in a picture, which shows boxes in "
+            "their place; install one that does, such as Noto Sans CJK.",
+            MissingFontWarning,
+            stacklevel=2,
+        )
     return buffer.getvalue()
 
 
 def to_svg(figure: Figure) -> bytes:
     """Return a figure as the bytes of an SVG file, its text as text in the reader's own font."""
     buffer = BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sscl-geo"}):
+    text_as_text = mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sscl-geo"})
+    with text_as_text, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing")  # the reader's font has it
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue().replace(b"'DejaVu Sans'", _FONTS.encode())
 
@@ -115,3 +168,21 @@ class Chart:
     def draw(cls, make: Callable[[Theme], Figure]) -> "Chart":
         """Draw with ``make`` in both themes."""
         return cls(to_svg(make(LIGHT)), to_svg(make(DARK)))
+
+
+@contextmanager
+def _without_log() -> Generator[None]:
+    """Do not log what is not quite as asked for, such as a weight that a font lacks."""
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@cache
+def _installed_fallbacks() -> tuple[str, ...]:
+    installed = set(font_manager.get_font_names())
+    return tuple(name for name in _FALLBACKS if name in installed)
