@@ -10,7 +10,6 @@ from torch.utils.data import Dataset
 
 from sscl_geo.io.labels import Labels
 from sscl_geo.io.reader_pool import ReaderPool
-from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
 from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
@@ -60,10 +59,7 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
         self.labels = labels
         self.patch_size = patch_size
         self.region = region
-        self._bands = bands
-        for number in range(len(self.scenes)):  # a scene that lacks a band is told of now
-            self._reader(number)
-        self._readers = ReaderPool(self._reader)
+        self._readers = ReaderPool.of(self.scenes, bands)
 
     def __getitem__(self, index: PatchIndex) -> dict[str, Tensor]:
         """Read a patch.
@@ -105,6 +101,3 @@ class LabelledPatches(Dataset[dict[str, Tensor]]):
             "valid": torch.from_numpy(valid),
             "mask": torch.from_numpy(mask),
         }
-
-    def _reader(self, scene: int) -> SceneReader:
-        return SceneReader(self.scenes[scene], self._bands)

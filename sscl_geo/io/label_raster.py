@@ -75,7 +75,7 @@ class RasterLabels:
         self.classes, self.is_named_only = values.classes, values.is_named_only
         self._values = values
         # Kept open: to open a file takes longer than to read a patch of it.
-        self._readers = ReaderPool(self._reader)
+        self._readers = ReaderPool.of([self.scene])
 
     def on_grid(self, geobox: GeoBox) -> NDArray[np.unsignedinteger]:
         """Class indices on a grid.
@@ -141,9 +141,6 @@ class RasterLabels:
             tolerance=0,
         )
         out[...] = target
-
-    def _reader(self, _number: int) -> SceneReader:
-        return SceneReader(self.scene)
 
     def _nothing(self, shape: tuple[int, ...]) -> NDArray[np.unsignedinteger]:
         return np.full(shape, self.classes.ignore_index, self.classes.index_dtype)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.datasets import labelled_patches
 from sscl_geo.datasets.labelled_patches import LabelledPatches, PatchIndex
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.reader_pool import ReaderPool
@@ -61,7 +60,7 @@ def open_files():
 
 def test_no_more_files_are_open_than_a_process_may_have(made, monkeypatch):
     scene, labels, *_ = made
-    monkeypatch.setattr(labelled_patches, "ReaderPool", partial(ReaderPool, limit=3))
+    monkeypatch.setattr(ReaderPool, "of", partial(ReaderPool.of, limit=3))
     patches = LabelledPatches([scene] * 9, labels, 8)
     before = open_files()
     for number in range(9):

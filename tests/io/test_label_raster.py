@@ -1,5 +1,7 @@
+import gc
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,3 +222,20 @@ def test_threads_and_pickled_copies_read_the_same(make_scene):
     with ThreadPoolExecutor(4) as threads:
         parts = list(threads.map(copy.on_grid, [geobox[row : row + 1] for row in range(53)]))
     assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_the_file_is_closed_with_the_last_who_holds_the_labels(make_scene):
+    labels = open_labels(make_scene(random_classes(), name="held.tif", nodata=255))
+    labels.on_grid(labels.scene.geobox[:8, :8])
+
+    def is_open():
+        links = Path("/proc/self/fd").iterdir()
+        return any(link.is_symlink() and link.readlink().name == "held.tif" for link in links)
+
+    assert is_open()
+    gc.disable()  # without waiting for a search for cycles
+    try:
+        del labels
+        assert not is_open()
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from affine import Affine
@@ -64,7 +65,7 @@ def test_blocks_are_carried_into_another_crs():
 def test_a_block_outside_the_projection_hides_no_other():
     found = blocks(("train", 0, 0, 500, 400)).to_crs("EPSG:4326")
     far = gpd.GeoDataFrame({"part": ["test"]}, geometry=[shapely.box(66, -95, 70, -91)], crs=4326)
-    both = gpd.pd.concat([found, far], ignore_index=True)
+    both = pd.concat([found, far], ignore_index=True)
     assert Region(both, "train").mask(GRID).all()
 
 
