@@ -112,7 +112,9 @@ class SceneDataset(GeoDataset):
         self._readers = ReaderPool(self._make_reader)
         self._res = self.scenes[0].pixel_size
         self.index = _build_index(self.scenes)
-        self.aoi = None if area is None else area.to_crs(self.crs)
+        self.aoi = (
+            None if area is None else area.to_crs(self.crs, shapely.box(*self.index.total_bounds))
+        )
 
     @classmethod
     def from_stac(

@@ -2,8 +2,11 @@
 
 import warnings
 from collections.abc import Sequence
+from itertools import compress
 
+import numpy as np
 import pyproj
+import shapely
 
 from sscl_geo.errors import SceneError, SkippedSceneWarning
 from sscl_geo.geometry.affine import matrix_from_affine
@@ -63,15 +66,15 @@ def scenes_touching(scenes: Sequence[Scene], area: Area) -> tuple[Scene, ...]:
     Raises:
         SceneError: if there is none.
     """
-    in_crs = {wkt: area.to_crs(pyproj.CRS(wkt)) for wkt in dict.fromkeys(s.crs.wkt for s in scenes)}
-    kept = tuple(
-        scene
-        for scene in scenes
-        if in_crs[scene.crs.wkt]
-        .intersection(footprint(matrix_from_affine(scene.geobox.affine), scene.shape))
-        .area
-        > 0
-    )
+    ground = np.array([footprint(matrix_from_affine(s.geobox.affine), s.shape) for s in scenes])
+    touches = np.zeros(len(scenes), bool)
+    wkts = [scene.crs.wkt for scene in scenes]
+    for wkt in dict.fromkeys(wkts):
+        own = np.array([other == wkt for other in wkts])
+        around = shapely.box(*shapely.total_bounds(ground[own]))
+        there = area.to_crs(pyproj.CRS(wkt), around)
+        touches[own] = shapely.area(shapely.intersection(ground[own], there)) > 0
+    kept = tuple(compress(scenes, touches))
     if not kept:
         raise SceneError(
             f"None of {len(scenes)} scenes touches the area of interest; check both in a map."

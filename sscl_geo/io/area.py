@@ -10,6 +10,7 @@ from pyogrio.errors import DataSourceError
 from shapely.geometry.base import BaseGeometry
 
 from sscl_geo.errors import ConfigError
+from sscl_geo.geometry.longitudes import cut_at_antimeridian, moved_east, whole_turns
 
 type AreaOfInterest = str | os.PathLike[str] | BaseGeometry | gpd.GeoSeries | gpd.GeoDataFrame
 """A vector file, or polygons; a bare geometry is in the CRS of what it is applied to."""
@@ -36,14 +37,30 @@ class Area:
         self.crs = pyproj.CRS(series.crs)
         self._geometry = shapely.union_all(shapely.make_valid(series.to_numpy()))
 
-    def to_crs(self, crs: pyproj.CRS) -> BaseGeometry:
-        """The area in a coordinate reference system, with edges that bend as they should."""
-        if crs == self.crs:
-            return self._geometry
+    def to_crs(self, crs: pyproj.CRS, around: BaseGeometry) -> BaseGeometry:
+        """The area in a coordinate reference system, with edges that bend as they should.
+
+        Args:
+            crs: the coordinate reference system.
+            around: ground in it. In degrees, the area is brought to the turn around the globe that
+                the ground's longitudes belong to.
+        """
+        carried = self._geometry if crs == self.crs else self._bent(crs)
+        if not crs.is_geographic:
+            return carried
+        turns = whole_turns(carried.bounds[::2], around.bounds[::2])
+        if turns in ([], [0.0]):
+            return carried
+        return shapely.union_all([moved_east(carried, turn) for turn in turns])
+
+    def _bent(self, crs: pyproj.CRS) -> BaseGeometry:
         west, south, east, north = self._geometry.bounds
         step = max(east - west, north - south) / _PARTS_OF_A_SIDE
         dense = shapely.segmentize(self._geometry, step)
-        return shapely.make_valid(gpd.GeoSeries([dense], crs=self.crs).to_crs(crs).iloc[0])
+        carried = gpd.GeoSeries([dense], crs=self.crs).to_crs(crs).to_numpy()
+        if crs.is_geographic and not self.crs.is_geographic:
+            carried = cut_at_antimeridian(carried)
+        return shapely.make_valid(carried[0])
 
 
 def _polygons(aoi: AreaOfInterest, crs: pyproj.CRS) -> gpd.GeoSeries:

@@ -8,9 +8,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import CRS
 
 from sscl_geo.errors import LabelError, SkippedLabelWarning
 from sscl_geo.geometry.grid import grid_shape
+from sscl_geo.geometry.longitudes import moved_east, whole_turns
 from sscl_geo.io.class_column import read_classes
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.drawing import Drawing
@@ -112,7 +114,13 @@ class VectorLabels:
 
     def overlaps(self, geobox: GeoBox) -> bool:
         """True if the extents of labels and grid share ground."""
-        return geobox.footprint(self.crs).geom.intersects(self.extent)
+        ground = geobox.footprint(self.crs).geom
+        if not CRS(self.crs).is_geographic:
+            return ground.intersects(self.extent)
+        own, wanted = (shape.bounds[::2] for shape in (self.extent, ground))
+        return any(
+            ground.intersects(moved_east(self.extent, turn)) for turn in whole_turns(own, wanted)
+        )
 
 
 def _drawing_order(geometries: NDArray[np.object_], overlap: Overlap) -> NDArray[np.intp]:

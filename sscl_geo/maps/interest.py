@@ -28,7 +28,11 @@ class Interest:
     def __init__(self, aoi: AreaOfInterest, scene: Scene, plan: TilePlan) -> None:
         self._geobox, self._plan = scene.geobox, plan
         crs = CRS.from_user_input(scene.crs)
-        self._area = shapely.intersection(Area(aoi, crs).to_crs(crs), scene.geobox.extent.geom)
+        ground = scene.geobox.extent.geom
+        shared = shapely.intersection(Area(aoi, crs).to_crs(crs, ground), ground)
+        # Where the area only touches the scene they share a line, which would take pixels too.
+        parts = shapely.get_parts(shared)
+        self._area = shapely.union_all(parts[shapely.get_dimensions(parts) == 2])
         if shapely.area(self._area) == 0:
             raise ConfigError(
                 f"The area of interest shares no ground with {scene.path}; choose another area."

@@ -88,11 +88,33 @@ def test_without_an_area_everything_is_of_interest(row_of_scenes) -> None:
 
 def test_long_edges_bend_as_they_should() -> None:
     degree = shapely.box(-112, 37, -111, 38)
-    area = Area(degree, pyproj.CRS("EPSG:4326")).to_crs(pyproj.CRS(UTM))
+    area = Area(degree, pyproj.CRS("EPSG:4326")).to_crs(pyproj.CRS(UTM), SQUARE)
     fine = gpd.GeoSeries([shapely.segmentize(degree, 1e-4)], crs="EPSG:4326").to_crs(UTM).iloc[0]
     straight = gpd.GeoSeries([degree], crs="EPSG:4326").to_crs(UTM).iloc[0]
     assert shapely.hausdorff_distance(area, fine) < 0.05
     assert shapely.hausdorff_distance(straight, fine) > 50
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+def test_longitudes_of_scenes_may_go_on_beyond_180_degrees(make_scene, crs: str) -> None:
+    scenes = [
+        make_scene(
+            np.ones((1, 10, 10), np.uint8),
+            f"{west}.tif",
+            crs="EPSG:4326",
+            transform=Affine(1, 0, west, 0, -1, 50),
+        )
+        for west in (170, 175, 190, 230)
+    ]
+    fiji = shapely.union_all([shapely.box(178, 42, 180, 47), shapely.box(-180, 42, -177, 47)])
+    area = gpd.GeoSeries([fiji], crs="EPSG:4326").to_crs(crs)
+    dataset = SceneDataset(scenes, aoi=area)
+    assert names(dataset) == ["170", "175"]
+    wanted = shapely.box(178, 42, 183, 47)
+    near = dataset.aoi.intersection(shapely.box(170, 40, 185, 50))
+    assert near.symmetric_difference(wanted).area < 1e-9
+    canada = gpd.GeoSeries([shapely.box(-128, 41, -126, 44)], crs="EPSG:4326").to_crs(crs)
+    assert names(SceneDataset(scenes, aoi=canada)) == ["230"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import shapely.affinity
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
@@ -72,3 +73,29 @@ def test_a_block_outside_the_projection_hides_no_other():
 def test_a_part_without_blocks_is_refused_with_those_there_are():
     with pytest.raises(LabelError, match=r"'val'; there is train, test"):
         Region(blocks(("train", 0, 0, 9, 9), ("test", 9, 0, 18, 9)), "val")
+
+
+@pytest.mark.parametrize(
+    ("west", "crs"),
+    [
+        (west, crs)
+        for west, zone in ((170.3, "EPSG:32601"), (-190.2, "EPSG:32760"), (235.1, "EPSG:32611"))
+        for crs in ("EPSG:4326", "EPSG:3857", zone)
+    ],
+)
+def test_degrees_may_go_on_beyond_the_antimeridian(west: float, crs: str) -> None:
+    grid = GeoBox((40, 50), Affine(0.4, 0, west, 0, -0.4, 60), "EPSG:4326")
+    shape = shapely.segmentize(shapely.box(west + 5.74, 46.11, west + 15.94, 57.39), 0.05)
+    # As files have them: from -180 to 180 degrees.
+    parts = [
+        shapely.affinity.translate(
+            shapely.intersection(shape, shapely.box(180 * turn - 180, -90, 180 * turn + 180, 90)),
+            -180 * turn,
+        )
+        for turn in (-2, 0, 2)
+    ]
+    whole = gpd.GeoSeries([shapely.union_all(parts)], crs="EPSG:4326").to_crs(crs)
+    found = gpd.GeoDataFrame({"part": ["train"]}, geometry=whole)
+    assert np.array_equal(
+        Region(found, "train").mask(grid), shapely.contains_xy(shape, *centres(grid))
+    )

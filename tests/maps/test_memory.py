@@ -7,9 +7,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
-from shapely import box
 
-from sscl_geo.errors import ConfigError
 from sscl_geo.io.scene import open_scene
 from sscl_geo.maps.layers import class_layer
 from sscl_geo.maps.memory import plan_memory, warm_up
@@ -112,24 +110,6 @@ def test_the_predicted_peak_is_not_exceeded_and_not_far_away(wide_scene, tmp_pat
         peaks[memory] = found["peak"]
         (tmp_path / "map.tif").unlink()
     assert peaks[0.9] < peaks[4.0]
-
-
-def test_only_the_area_of_interest_is_segmented(make_scene, make_pixels, constant, read, tmp_path):
-    scene = open_scene(make_scene(make_pixels(300, 400)))
-    x, y = scene.geobox.affine * (100.0, 50.0)
-    area = box(x, y - 60 * 30, x + 80 * 30, y)
-    network = constant((0.2, 0.5, 0.3))
-    made = segment(scene, network, tmp_path / "m.tif", tile=64, margin=0, overlap=0, aoi=area)
-    expected = np.full((300, 400), 255)
-    expected[50:110, 100:180] = 1
-    np.testing.assert_array_equal(read(made.class_map), expected)
-    assert network.tiles == 4
-
-
-def test_an_area_elsewhere_is_refused(make_scene, make_pixels, constant, tmp_path):
-    scene = open_scene(make_scene(make_pixels(30, 40)))
-    with pytest.raises(ConfigError, match="no ground"):
-        segment(scene, constant((0.2, 0.5, 0.3)), tmp_path / "m.tif", aoi=box(0, 0, 1, 1))
 
 
 def test_a_network_is_shown_one_batch_to_know_its_memory(make_scene, make_pixels, tmp_path):
