@@ -15,6 +15,7 @@ from sscl_geo.losses.segmentation import SegmentationLoss
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.segmenters import FROZEN, Decoder, build_segmenter, load_encoder
 from sscl_geo.tasks.layer_decay import encoder_stages, stage_factors
+from sscl_geo.tasks.reference_means import ReferenceF1, ReferenceIoU
 from sscl_geo.tasks.schedule import optimizer_with_schedule, split_decayed
 
 Batch = dict[str, Tensor]
@@ -151,6 +152,19 @@ class Segmentation(SemanticSegmentation):
         """Build the loss."""
         h = self.hparams
         self.criterion = SegmentationLoss(h["loss"], h["ignore_index"], h["class_weights"])
+
+    def configure_metrics(self) -> None:
+        """TorchGeo's, of which mean IoU and mean F1 are over the classes that the labels have."""
+        super().configure_metrics()
+        h = self.hparams
+        counted = {"num_classes": h["num_classes"], "ignore_index": h["ignore_index"]}
+        for metrics in (self.train_metrics, self.val_metrics, self.test_metrics):
+            metrics.add_metrics(
+                {
+                    "AverageJaccardIndex": ReferenceIoU(**counted),
+                    "AverageF1Score": ReferenceF1(**counted),
+                }
+            )
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay by step, and a rate of its own for the encoder."""

@@ -1,6 +1,8 @@
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score, jaccard_score
 from torch.utils.data import DataLoader
 from torchgeo.tasks import SemanticSegmentation
 
@@ -127,6 +129,26 @@ def test_validation_figures_are_those_of_all_labelled_pixels_together():
     assert found["val_AverageJaccardIndex"] == pytest.approx(float(iou.mean()))
     loss = torch.nn.functional.cross_entropy(logits, mask, ignore_index=255)
     assert found["val_loss"] == pytest.approx(float(loss))
+
+
+def test_a_class_that_the_labels_lack_is_in_no_mean():
+    task = Segmentation(in_channels=3, num_classes=4).eval()
+    batch = next(batches(1))
+    with torch.no_grad():
+        mapped = task(batch["image"]).argmax(dim=1)
+    lacking = int(mapped.flatten().mode().values)
+    batch["mask"] = torch.where(batch["mask"] == lacking, 255, batch["mask"])
+    found = validate(task, [batch])
+    known = batch["mask"] != 255
+    mapped, truth = mapped[known].numpy(), batch["mask"][known].numpy()
+    assert (mapped == lacking).any()
+    present = np.unique(truth).tolist()
+    f1, iou = (
+        score(truth, mapped, labels=present, average="macro", zero_division=0)
+        for score in (f1_score, jaccard_score)
+    )
+    assert found["val_AverageF1Score"] == pytest.approx(f1)
+    assert found["val_AverageJaccardIndex"] == pytest.approx(iou)
 
 
 def test_training_on_batches_without_labels_leaves_no_nan():
