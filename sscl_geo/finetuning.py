@@ -14,9 +14,10 @@ from sscl_geo.bundle import Bundle, save_bundle
 from sscl_geo.callbacks.best_weights import BestWeights, Select
 from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.classes import ClassTable
+from sscl_geo.datamodules.class_counts import check_class_counts
 from sscl_geo.datamodules.labelled import LabelledDataModule
 from sscl_geo.encoder_start import EncoderStart
-from sscl_geo.errors import ConfigError, LabelError, TrainingError
+from sscl_geo.errors import ConfigError, TrainingError
 from sscl_geo.io.digest import digest
 from sscl_geo.io.labels import LabelOptions
 from sscl_geo.losses.class_weights import ClassWeights
@@ -127,7 +128,7 @@ def finetune(
         batch_size: patches a step.
         steps: optimiser steps.
         lr: greatest learning rate.
-        encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
+        encoder_lr_factor: the encoder's learning rate, as a share of ``lr``; 0 freezes it.
         freeze_encoder: keep the encoder as it is.
         layer_decay: factor by which the learning rate falls from each stage of the encoder to the
             one before it; 1 for none.
@@ -166,7 +167,7 @@ def finetune(
         TrainingError: if the batch is too small, there are no steps, the loss is not finite, or the
             checkpoint in ``run`` belongs to another training.
         ConfigError: if an option is out of range or does not fit, or no ground can be held out.
-        LabelError: if the labels have fewer than two classes.
+        LabelError: if fewer than two classes have labels to learn from.
         UnitsError: if it is not told how the units of scenes and encoder compare.
         SSCLGeoError: whatever is wrong with scenes, labels, blocks or encoder.
     """
@@ -202,11 +203,7 @@ def finetune(
         seed=seed,
     )
     data.setup("fit")
-    if len(data.classes) < 2:
-        raise LabelError(
-            f"The labels have one class alone, {data.classes[0].name}; a network needs two to tell "
-            "apart, so label other ground too."
-        )
+    check_class_counts(data.classes, data.class_counts)
     leave_out = start is None or not pixel_factors or decoder in UNTRAINED
     task = Segmentation(
         model=decoder,

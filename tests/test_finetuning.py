@@ -6,7 +6,15 @@ import rasterio
 import torch
 
 from sscl_geo.bundle import Bundle, load_bundle
-from sscl_geo.errors import BandError, ConfigError, LabelError, TrainingError, UnitsError
+from sscl_geo.classes import ClassTable
+from sscl_geo.errors import (
+    BandError,
+    ConfigError,
+    LabelError,
+    SkippedLabelWarning,
+    TrainingError,
+    UnitsError,
+)
 from sscl_geo.finetuning import finetune
 from sscl_geo.io.scene import open_scene
 from sscl_geo.io.units import BandUnits
@@ -206,6 +214,28 @@ def test_either_blocks_or_a_share_are_given(made):
     blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})
     with pytest.raises(ConfigError, match="either within or val_share"):
         finetune(scene, labels, within=blocks, val_share=0.2, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": -1.0}, "learning rate is -1.0; give one above 0"),
+        ({"checkpoint_steps": 0}, "cannot be 0 steps apart"),
+        ({"patch_size": 0}, "Patches of 0 pixels hold nothing"),
+        ({"num_workers": -1}, "cannot be -1 reading processes"),
+    ],
+)
+def test_options_out_of_range_are_refused(made, tmp_path, options, message):
+    scene, labels, _ = made
+    with pytest.raises(ConfigError, match=message):
+        finetune(scene, labels, run=tmp_path / "run", **QUICK | options)
+
+
+def test_a_class_without_a_pixel_to_learn_from_is_named(made):
+    scene, labels, _ = made
+    table = ClassTable.from_values([3, 4, 7], {7: "glacier"})
+    with pytest.warns(SkippedLabelWarning, match="No pixel to learn from is labelled glacier"):
+        finetune(scene, labels, classes=table, **QUICK)
 
 
 def test_labels_of_one_class_are_refused(make_scene, made):

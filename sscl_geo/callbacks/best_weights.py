@@ -37,7 +37,7 @@ class BestWeights(pl.Callback):
         best: what ``select`` names, there; NaN without validations.
 
     Raises:
-        ConfigError: if ``select`` names no figure.
+        ConfigError: if ``select`` names no figure, or the patience is for less than one validation.
     """
 
     def __init__(self, select: Select = "miou", patience: int | None = None) -> None:
@@ -46,6 +46,11 @@ class BestWeights(pl.Callback):
             raise ConfigError(
                 f"The best weights cannot be told by {select!r}; choose one of "
                 f"{', '.join(_LOGGED)}."
+            )
+        if patience is not None and patience < 1:
+            raise ConfigError(
+                f"A patience of {patience} validations ends before the first; give 1 or more, or "
+                "leave patience out."
             )
         self.select = select
         self.patience = patience

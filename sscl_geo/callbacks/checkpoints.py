@@ -9,6 +9,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from sscl_geo.callbacks.slurm_job import SlurmJob
+from sscl_geo.errors import ConfigError
 
 _STEPS_BETWEEN_LOOKS = 10
 
@@ -30,6 +31,9 @@ class Checkpoints(Checkpoint):
         every_minutes: minutes between checkpoints.
         facts: what else the training goes by, in plain values, to be compared when it goes on; see
             :func:`~sscl_geo.resuming.check_same_run`.
+
+    Raises:
+        ConfigError: if checkpoints are less than a step apart.
     """
 
     NAME = "last.ckpt"
@@ -42,6 +46,11 @@ class Checkpoints(Checkpoint):
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        if every_steps is not None and every_steps < 1:
+            raise ConfigError(
+                f"Checkpoints cannot be {every_steps} steps apart; give 1 or more, or none, to go "
+                "by time alone."
+            )
         self.path = folder / self.NAME
         self.every_steps = every_steps
         self.every_minutes = every_minutes

@@ -87,7 +87,7 @@ def finetune(
         batch_size: patches a step.
         steps: optimiser steps.
         lr: greatest learning rate of AdamW.
-        encoder_lr_factor: learning rate of the encoder, as a share of lr.
+        encoder_lr_factor: learning rate of the encoder, as a share of lr; 0 freezes it.
         freeze_encoder: keep the encoder as it is.
         layer_decay: factor by which the learning rate falls from each stage of the encoder to the
             one before it; 1 for none.

@@ -11,6 +11,7 @@ from torchgeo.datamodules.geo import BaseDataModule
 
 from sscl_geo.bundle import load_bundle
 from sscl_geo.classes import ClassTable
+from sscl_geo.datamodules.loader_options import check_loader_options
 from sscl_geo.datasets.labelled_patches import LabelledPatches
 from sscl_geo.datasets.labels import LabelDataset
 from sscl_geo.datasets.scenes import SceneDataset
@@ -105,6 +106,7 @@ class LabelledDataModule(BaseDataModule):
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
+        check_loader_options(patch_size, num_workers)
         super().__init__(SceneDataset, batch_size, num_workers)
         # Checkpoints hold plain values only; what these say is in the digest.
         self.save_hyperparameters(ignore=["classes", "label_options", "within"])

@@ -10,6 +10,7 @@ from torchgeo.datamodules.geo import BaseDataModule
 from torchgeo.datasets import GeoDataset
 from torchgeo.datasets.utils import Sample
 
+from sscl_geo.datamodules.loader_options import check_loader_options
 from sscl_geo.datasets.geodataset import GeoDatasetScenes
 from sscl_geo.datasets.pair_batch import collate_pairs
 from sscl_geo.datasets.pairs import PairDataset
@@ -86,6 +87,7 @@ class PairDataModule(BaseDataModule):
         seed: int = 0,
         strict: bool = False,
     ) -> None:
+        check_loader_options(patch_size, num_workers)
         super().__init__(SceneDataset, batch_size, num_workers)
         # A dataset itself would end up in every checkpoint and log; its ground tells which it is.
         named = str(scenes) if isinstance(scenes, GeoDataset) else scenes

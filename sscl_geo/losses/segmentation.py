@@ -98,7 +98,7 @@ def parse_mix(mix: str) -> dict[str, float]:
         if read is None or read[2] not in LOSSES or read[2] in found or not float(read[1] or 1):
             raise ConfigError(
                 f"The loss {mix!r} cannot be read; join {', '.join(LOSSES)} by +, each once, with "
-                "a weight above 0 where it is not 1, as in 'ce+0.5*dice'."
+                "a weight above 0, without an exponent, where it is not 1, as in 'ce+0.5*dice'."
             )
         found[read[2]] = float(read[1] or 1)
     return found

@@ -101,7 +101,7 @@ def count_labels(
         where = "the scenes" if region is None else f"the {region.part!r} blocks of the scenes"
         raise LabelError(
             f"The labels {labels.path} have no labelled pixel with data in {where}; give labels of "
-            "the same place, or choose other blocks."
+            "the same place that hold the centre of a pixel, or choose other blocks."
         )
     return LabelCells(cell, table[:, 0], table[:, 1], table[:, 2], table[:, 3:], tuple(allowed))
 

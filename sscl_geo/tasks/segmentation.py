@@ -53,7 +53,7 @@ class Segmentation(SemanticSegmentation):
         class_weights: weight of each class in cross-entropy and focal loss.
         ignore_index: class index of pixels without a label; above all classes.
         lr: greatest learning rate of AdamW.
-        encoder_lr_factor: the encoder's learning rate, as a share of ``lr``.
+        encoder_lr_factor: the encoder's learning rate, as a share of ``lr``; 0 freezes it.
         layer_decay: factor by which the rate falls from each stage of the encoder to the one
             before it (Clark et al., 2020); 1 for none.
         weight_decay: weight decay; none on biases and normalisation.
@@ -146,7 +146,8 @@ class Segmentation(SemanticSegmentation):
     @property
     def is_encoder_frozen(self) -> bool:
         """True if the encoder is left as it is."""
-        return self.hparams["freeze_backbone"] or self.hparams["model"] in FROZEN
+        h = self.hparams
+        return h["freeze_backbone"] or h["model"] in FROZEN or h["encoder_lr_factor"] == 0
 
     def configure_losses(self) -> None:
         """Build the loss."""

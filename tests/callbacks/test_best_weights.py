@@ -92,6 +92,12 @@ def test_an_unknown_figure_is_refused():
         BestWeights("kappa")
 
 
+@pytest.mark.parametrize("patience", [0, -1])
+def test_a_patience_for_no_validation_is_refused(patience):
+    with pytest.raises(ConfigError, match="ends before the first; give 1 or more"):
+        BestWeights(patience=patience)
+
+
 @pytest.mark.parametrize(("patience", "validations"), [(1, 3), (2, 4), (None, 6)])
 def test_training_ends_when_it_gets_no_better(patience, validations):
     _, best = fit([0.2, 0.6, 0.4, 0.5, 0.5, 0.5], patience)

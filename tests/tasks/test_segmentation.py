@@ -157,8 +157,9 @@ def test_training_on_batches_without_labels_leaves_no_nan():
     assert all(torch.isfinite(p).all() for p in task.parameters())
 
 
-def test_a_frozen_encoder_keeps_weights_and_statistics():
-    task = Segmentation(in_channels=3, num_classes=3, freeze_backbone=True)
+@pytest.mark.parametrize("options", [{"freeze_backbone": True}, {"encoder_lr_factor": 0.0}])
+def test_a_frozen_encoder_keeps_weights_and_statistics(options):
+    task = Segmentation(in_channels=3, num_classes=3, **options)
     before = {name: v.clone() for name, v in task.model.state_dict().items()}
     fit(task, batches())
     after = task.model.state_dict()
