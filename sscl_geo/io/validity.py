@@ -55,6 +55,14 @@ class ValidityTable:
         invalid = s[bottom, right] - s[top, right] - s[bottom, left] + s[top, left]
         return np.clip(1 - invalid / (height * width), 0, 1)
 
+    def total_share(self, shape: tuple[int, int]) -> float:
+        """Share of valid pixels in the whole scene.
+
+        Args:
+            shape: its (height, width).
+        """
+        return 1 - float(self.sums[-1, -1]) / (shape[0] * shape[1])
+
 
 def marks_invalid(scene: Scene) -> bool:
     """True if a scene has any way to say that a pixel holds no data."""

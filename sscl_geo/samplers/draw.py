@@ -120,9 +120,11 @@ def _shares(matrices: NDArray[np.float64], ranges: ViewRanges) -> NDArray[np.flo
     if matrices[..., [0, 1], [1, 0]].any():
         polygons = footprint(matrices, ranges.size)
         return overlap_share(polygons[:, :1], polygons[:, 1:], ranges.overlap_of)
-    low = matrices[..., 2]
-    size_xy = matrices[..., [0, 1], [0, 1]] * np.array([ranges.size[1], ranges.size[0]])
-    high = low + size_xy
+    corner = matrices[..., 2]
+    # Negative where scenes of two dates run the other way, as south-up ones do.
+    across = matrices[..., [0, 1], [0, 1]] * np.array([ranges.size[1], ranges.size[0]])
+    low, high = np.minimum(corner, corner + across), np.maximum(corner, corner + across)
+    size_xy = high - low
     shared_xy = np.minimum(high[:, :1], high[:, 1:]) - np.maximum(low[:, :1], low[:, 1:])
     shared = np.clip(shared_xy, 0, None).prod(axis=-1)
     area = size_xy.prod(axis=-1)

@@ -7,6 +7,7 @@ from itertools import islice
 from math import ceil
 
 import numpy as np
+import shapely
 import torch.distributed
 from shapely import Polygon
 from shapely.geometry.base import BaseGeometry
@@ -133,6 +134,9 @@ class OverlapPairSampler(SpatialSampler, DistributedSampler):
                 f"{' x '.join(map(str, max(s.shape for s in dataset.scenes)))}: "
                 "use a smaller size."
             )
+        if self.roi is not None:
+            ground = dataset.index.geometry.to_numpy()
+            area *= shapely.area(shapely.intersection(ground, self.roi)) / shapely.area(ground)
         self._cumulative_area = np.cumsum(area) / area.sum()
 
     @cached_property

@@ -1,16 +1,18 @@
 """Places to draw pairs from: cells of scenes, and scenes of other dates over the same ground."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 
 import geopandas as gpd
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.geometry.affine import (
     compose,
+    invert,
     matrix_from_affine,
     transform_points,
     view_to_view,
@@ -20,39 +22,11 @@ from sscl_geo.geometry.pair_index import PairIndex, Window, cell_around
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.validity import ValidityTable, validity_table
 from sscl_geo.samplers.draw import ViewRanges, draw_pairs, overlaps_in_range
+from sscl_geo.samplers.eligible_cells import EligibleCells, draw_cell
 
 _CANDIDATES_PER_PAIR = 8
 _MAX_CANDIDATES = 2048
 _TRIES = 4
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A window of a scene that is decoded at one visit; row, col, height, width in pixels."""
-
-    row: int
-    col: int
-    height: int
-    width: int
-
-
-def draw_cell(rng: np.random.Generator, scene: Scene, side: int) -> Cell:
-    """Draw a cell that starts on a block of the file, so that few blocks are decoded.
-
-    Args:
-        rng: source of randomness.
-        scene: where to draw.
-        side: height and width in pixels, less where the scene is smaller.
-    """
-    start, size = [], []
-    for length, block in zip(scene.shape, scene.block_shape, strict=True):
-        extent = min(side, length)
-        # A strip as wide as the scene is decoded whole anyway; do not start within it.
-        step = block if block <= side else 1
-        last = length - extent
-        start.append(min(step * int(rng.integers(0, -(-last // step) + 1)), last))
-        size.append(extent)
-    return Cell(start[0], start[1], size[0], size[1])
 
 
 class PlaceDrawer:
@@ -86,7 +60,9 @@ class PlaceDrawer:
         self._reader = dataset.reader
         self._to_map = [matrix_from_affine(s.geobox.affine) for s in self.scenes]
         self._ground = [_ground(s) for s in self.scenes]
+        self._footprints = dataset.index.geometry.to_numpy()
         self._tables: dict[int, ValidityTable | None] = {}
+        self._eligible: dict[int, EligibleCells | None] = {}
         self.partners = (
             [()] * len(self.scenes)
             if max_time_apart is None
@@ -114,7 +90,11 @@ class PlaceDrawer:
             count: number of pairs.
             keep: number of decoded cells worth keeping, for the indexes.
         """
-        cell = draw_cell(rng, self.scenes[scene], self.cell)
+        eligible = self._eligible_cells(scene)
+        if eligible is None:
+            cell = draw_cell(rng, self.scenes[scene], self.cell)
+        elif (cell := eligible.draw(rng)) is None:
+            return []
         choice = (scene, *self.partners[scene])
         other = choice[int(rng.integers(len(choice)))]
         candidates = _CANDIDATES_PER_PAIR * count
@@ -158,6 +138,28 @@ class PlaceDrawer:
         if scene not in self._tables:
             self._tables[scene] = validity_table(self._reader(scene))
         return self._tables[scene]
+
+    def _eligible_cells(self, scene: int) -> EligibleCells | None:
+        if scene not in self._eligible:
+            self._eligible[scene] = EligibleCells.where_needed(
+                self.scenes[scene],
+                self.cell,
+                None if self.roi is None else self._region(scene, self.roi),
+                self._table(scene) if self.min_valid > 0 else None,
+                margin=ceil(max(self.ranges.size) * self.ranges.zoom[1]),
+            )
+        return self._eligible[scene]
+
+    def _region(self, scene: int, roi: BaseGeometry) -> BaseGeometry:
+        """The part of the region of interest near a scene, in the scene's (x, y) pixels."""
+        ground = self._footprints[scene]
+        near = shapely.box(*ground.buffer(0.05 * ground.length).bounds)
+        region = shapely.segmentize(shapely.intersection(roi, near), ground.length / 256)
+        there = gpd.GeoSeries([region], crs=self.crs).to_crs(self.scenes[scene].crs.wkt).iloc[0]
+        to_pixel = invert(self._to_map[scene])
+        return shapely.make_valid(
+            shapely.transform(there, lambda xy: transform_points(to_pixel, xy))
+        )
 
     def _keep_inside(self, scene: int, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         height, width = self.ranges.size
@@ -253,8 +255,10 @@ def _ground(scene: Scene) -> NDArray[np.float64]:
 def _find_partners(dataset: SceneDataset, apart: timedelta) -> list[tuple[int, ...]]:
     """For each scene, the others of its CRS that overlap it at most a given time apart."""
     partners: list[list[int]] = [[] for _ in dataset.scenes]
-    tree = dataset.index.sindex
-    for a, b in zip(*tree.query(dataset.index.geometry, predicate="intersects"), strict=True):
+    ground = dataset.index.geometry.to_numpy()
+    ones, others = dataset.index.sindex.query(dataset.index.geometry, predicate="intersects")
+    shares_ground = shapely.area(shapely.intersection(ground[ones], ground[others])) > 0
+    for a, b in zip(ones[shares_ground], others[shares_ground], strict=True):
         one, two = dataset.scenes[a], dataset.scenes[b]
         if (
             a != b

@@ -2,10 +2,12 @@
 
 from itertools import batched, chain
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
 import torch.distributed
+from affine import Affine
 
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
 from sscl_geo.errors import SamplingError
@@ -210,6 +212,39 @@ def test_centres_lie_in_the_region_of_interest(make_scene) -> None:
     sampler = OverlapPairSampler(scenes, size=8, length=100, roi=roi)
     centers = np.stack([i.pixel_to_scene[:, 0, 2] + 4 for i in sampler])
     assert centers.max() <= 50
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32612", "EPSG:4326"])
+def test_a_small_area_of_a_large_scene_is_found(make_scene, crs) -> None:
+    path = make_scene(np.ones((1, 2000, 3000), np.uint8), tiled=True, blockxsize=64, blockysize=64)
+    left, _, _, top = SceneDataset(path).index.total_bounds
+    square = shapely.box(left + 30 * 2500, top - 30 * 1540, left + 30 * 2540, top - 30 * 1500)
+    area = gpd.GeoSeries([square], crs="EPSG:32612").to_crs(crs)
+    sampler = OverlapPairSampler(SceneDataset(path, aoi=area), size=16, length=64)
+    centers = np.concatenate([i.pixel_to_scene[..., 2] + 8 for i in sampler])
+    assert ((centers > [2499, 1499]) & (centers < [2541, 1541])).all()
+    assert (centers.max(axis=0) - centers.min(axis=0) > 20).all()
+
+
+def test_a_little_data_in_a_large_scene_is_found(make_scene) -> None:
+    pixels = np.zeros((1, 2000, 3000), np.uint8)
+    pixels[:, 1500:1540, 2500:2540] = 1
+    path = make_scene(pixels, nodata=0, tiled=True, blockxsize=64, blockysize=64)
+    sampler = OverlapPairSampler(SceneDataset(path), size=16, length=64, min_valid=1)
+    corners = np.concatenate([i.pixel_to_scene[..., 2] for i in sampler])
+    assert ((corners >= [2500, 1500]) & (corners <= [2524, 1524])).all()
+
+
+def test_scenes_are_chosen_by_their_part_of_the_area(make_scene) -> None:
+    paths = [
+        make_scene(
+            np.ones((1, 100, 100), np.uint8), f"{i}.tif", transform=Affine(1, 0, i * 100, 0, -1, 9)
+        )
+        for i in range(2)
+    ]
+    dataset = SceneDataset(paths, aoi=shapely.box(0, -91, 101, 9))
+    sampler = OverlapPairSampler(dataset, size=8, length=512, pairs_per_cell=1)
+    assert sum(index.scenes[0] for index in sampler) < 30
 
 
 def test_ranks_share_out_what_one_process_draws(scenes: SceneDataset, monkeypatch) -> None:

@@ -8,7 +8,7 @@ import torch
 from affine import Affine
 
 from sscl_geo import OverlapPairSampler, PairDataset, SceneDataset
-from sscl_geo.geometry.affine import transform_points
+from sscl_geo.geometry.affine import compose, transform_points
 from sscl_geo.geometry.footprint import footprint, overlap_share
 
 BASE = Affine(10, 0, 500_000, 0, -10, 4_000_000)
@@ -55,6 +55,25 @@ def test_views_from_two_dates_name_the_ground_that_they_show(series: SceneDatase
         if not edge:
             assert (shown - ground).abs()[inner].max() < 1e-2
     assert mixed > 10
+
+
+def test_south_up_scenes_pair_with_north_up_ones(make_scene) -> None:
+    turned = BASE @ Affine.translation(0, 90) @ Affine.scale(1, -1)
+    scenes = SceneDataset(
+        [painted(make_scene, d, t) for d, t in zip(DATES[:2], [BASE, turned], strict=True)]
+    )
+    sampler = OverlapPairSampler(
+        scenes, size=16, length=64, max_time_apart=timedelta(days=100), overlap=(0.3, 1.0)
+    )
+    to_map = [np.array(s.geobox.affine[:6]).reshape(2, 3) for s in scenes.scenes]
+    mixed = [index for index in sampler if index.scenes[0] != index.scenes[1]]
+    assert len(mixed) > 16
+    for index in mixed:
+        ground = [
+            footprint(compose(to_map[scene], view), (16, 16))
+            for scene, view in zip(index.scenes, index.pixel_to_scene, strict=True)
+        ]
+        assert 0.29 < overlap_share(*ground) <= 1
 
 
 def _at_scene_edge(series: SceneDataset, index, margin: int) -> bool:
