@@ -192,7 +192,7 @@ def pretrain(
             metrics=None if folder is None else folder.metrics,
             checkpoint=checkpoint,
         )
-    bundle = _to_bundle(task, data, {"steps": str(steps), "seed": str(seed)})
+    bundle = _to_bundle(task, data, {"steps": str(task.trainer.global_step), "seed": str(seed)})
     if out is not None and is_main_rank():
         save_bundle(bundle, Path(out))
     return PretrainResult(bundle, history, _scenes(data))

@@ -83,11 +83,13 @@ class CollapseMonitor(Callback):
             TrainingError: with ``on_collapse="stop"``, when a branch has collapsed.
         """
         step = trainer.global_step
-        if step % self.every or step == self._seen:
+        # Between two readings the old one still stands; it must not count twice.
+        every = max(self.every, pl_module.hparams.get("monitor_every", 1))
+        if step % every or step == self._seen:
             return
         self._seen = step
         logged = trainer.callback_metrics
-        self._look_at_weights(_value(logged, "weight_norm"), step)
+        self._look_at_weights(_value(logged, "weight_norm"), step, every)
         for branch in _BRANCHES:
             if f"train_{branch}_std" not in logged:
                 continue
@@ -113,12 +115,12 @@ class CollapseMonitor(Callback):
                     stacklevel=2,
                 )
 
-    def _look_at_weights(self, length: float, step: int) -> None:
+    def _look_at_weights(self, length: float, step: int, every: int) -> None:
         growth, self._length = length / (self._length or math.nan), length
-        if growth > _GROWTH and not self._grown:
+        if growth ** (self.every / every) > _GROWTH and not self._grown:
             self._grown = True
             self._tell(
-                f"The encoder's weights have grown {growth:.1f}-fold in the {self.every} steps up "
+                f"The encoder's weights have grown {growth:.1f}-fold in the {every} steps up "
                 f"to step {step}: the learning rate is far too high, so lower lr or lengthen "
                 "warmup_steps."
             )

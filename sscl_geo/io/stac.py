@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
 from sscl_geo.errors import ConfigError, SceneError
 from sscl_geo.io.cloud_mask import CloudMask
@@ -112,8 +111,7 @@ def _read_json(href: str) -> Any:
 
     try:
         return json.loads(pystac.StacIO.default().read_text(href))
-    except (OSError, URLError, ValueError) as error:
-        # pystac raises a bare OSError or Exception about anything that a server answers.
+    except Exception as error:
         raise SceneError(
             f"Cannot read {_name(href)} as STAC; give a path or an address of JSON ({error})."
         ) from error

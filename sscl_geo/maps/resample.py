@@ -19,7 +19,7 @@ from sscl_geo.errors import SceneError
 from sscl_geo.geometry.grid import grid_wkt
 from sscl_geo.io.remote import side_car_env
 from sscl_geo.io.scene import Scene, open_scene
-from sscl_geo.maps.resolution import fits_resolution, unit_of
+from sscl_geo.maps.resolution import fits_resolution, length_unit, unit_of
 
 _WARP_MEMORY_MB: Final = 64
 
@@ -81,17 +81,17 @@ def resample(scene: Scene, bundle: Bundle) -> Scene:
 
 def _grid(scene: Scene, bundle: Bundle) -> GeoBox:
     (width, height), wanted = scene.pixel_size, bundle.resolution
-    if unit_of(scene) == bundle.resolution_unit:
+    if unit_of(scene) == (unit := length_unit(bundle.resolution_unit)):
         zoom = Affine.scale(wanted[0] / width, wanted[1] / height)
         shape = (
             math.ceil(round(scene.shape[0] * height / wanted[1], 6)),
             math.ceil(round(scene.shape[1] * width / wanted[0], 6)),
         )
         return GeoBox(shape, scene.geobox.affine @ zoom, scene.geobox.crs)
-    if bundle.resolution_unit != "metre":
+    if unit != "metre":
         raise SceneError(
             f"{scene.path} is in {unit_of(scene) or 'no unit'} but the model was trained on pixels "
-            f"in {bundle.resolution_unit}; warp the scene first, for example with gdalwarp."
+            f"in {unit}; warp the scene first, for example with gdalwarp."
         )
     return scene.geobox.to_crs("utm", resolution=wanted[0], tight=True)  # ty: ignore[invalid-argument-type] - numbers are taken too
 

@@ -26,7 +26,7 @@ def check_resolution(bundle: Bundle, scene: Scene) -> None:
     if fits_resolution(bundle, scene):
         return
     width, height = scene.pixel_size
-    unit, wanted_unit = unit_of(scene), _spelled(bundle.resolution_unit)
+    unit, wanted_unit = unit_of(scene), length_unit(bundle.resolution_unit)
     wanted = f"{bundle.resolution[0]:g} x {bundle.resolution[1]:g}"
     raise BundleError(
         f"{scene.path} has pixels of {width:g} x {height:g} {unit} but the model was trained on "
@@ -39,15 +39,16 @@ def fits_resolution(bundle: Bundle, scene: Scene) -> bool:
     """Whether a scene's pixel size differs from the bundle's by no more than 5 percent."""
     width, height = scene.pixel_size
     ratios = (width / bundle.resolution[0], height / bundle.resolution[1])
-    same_unit = unit_of(scene) == _spelled(bundle.resolution_unit)
+    same_unit = unit_of(scene) == length_unit(bundle.resolution_unit)
     return same_unit and all(abs(ratio - 1) <= TOLERANCE for ratio in ratios)
 
 
 def unit_of(scene: Scene) -> str:
     """Name of the unit of a scene's coordinate reference system, such as ``"metre"``."""
     crs = scene.geobox.crs
-    return _spelled(crs.units[0]) if crs is not None else ""
+    return length_unit(crs.units[0]) if crs is not None else ""
 
 
-def _spelled(unit: str) -> str:
+def length_unit(unit: str) -> str:
+    """The one name of a unit that libraries spell differently, such as ``"metre"``."""
     return _SPELLINGS.get(unit.lower(), unit.lower())

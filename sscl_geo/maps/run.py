@@ -3,19 +3,22 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import nn
 
 import sscl_geo
+from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.scene import Scene
 
 
 def run_hash(scene: Scene, network: object, settings: Mapping[str, object]) -> str | None:
     """Hash of all that the pixels of a map depend on.
 
-    The scene counts by path, size and time of its file, the network by its structure and all its
+    The scene counts by its description and by size and time of all files that it is read from, the
+    network by its structure and all its
     numbers. Settings that leave the pixels alone, such as the size of a batch, are not to be given.
 
     Args:
@@ -30,12 +33,10 @@ def run_hash(scene: Scene, network: object, settings: Mapping[str, object]) -> s
     if not isinstance(network, nn.Module):
         return None
     path = Path(scene.path)
-    stat = path.stat() if path.is_file() else None
+    found = replace(scene, path=str(path.absolute())) if path.is_file() else scene
     told = {
         "version": sscl_geo.__version__,
-        "scene": [str(path.absolute()) if stat else scene.path, scene.vrt, repr(scene.geobox)],
-        "file": [stat.st_size, stat.st_mtime_ns] if stat else None,
-        "bands": [scene.bands, scene.indexes, scene.nodata],
+        "scene": fingerprint(found),
         "network": _fingerprint(network),
         "settings": settings,
     }

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_WAVES = 400
+WAVES = 400
+"""Random Fourier features; with the bands themselves they are all that factors are made of."""
+
 FOURIER_SCALE = 0.5
 """Deviation of the frequencies, over the root of the number of bands."""
 
@@ -39,9 +41,9 @@ class PixelFactors(nn.Module):
 
     def __init__(self, bands: int, factors: int) -> None:
         super().__init__()
-        self.waves = nn.Buffer(torch.randn(_WAVES, bands) * (FOURIER_SCALE / math.sqrt(bands)))
-        self.phases = nn.Buffer(torch.rand(_WAVES) * (2 * math.pi))
-        self.axes = nn.Buffer(torch.zeros(factors, bands + _WAVES))
+        self.waves = nn.Buffer(torch.randn(WAVES, bands) * (FOURIER_SCALE / math.sqrt(bands)))
+        self.phases = nn.Buffer(torch.rand(WAVES) * (2 * math.pi))
+        self.axes = nn.Buffer(torch.zeros(factors, bands + WAVES))
         self.offset = nn.Buffer(torch.zeros(factors))
 
     @classmethod

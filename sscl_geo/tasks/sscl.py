@@ -13,6 +13,7 @@ from sscl_geo.losses.objective import Objective, build_objective
 from sscl_geo.models.encoders import feature_channels
 from sscl_geo.models.heads import DecoderProjector, DenseProjector, Propagation, dense_mlp
 from sscl_geo.models.learned_factors import LearnedFactors
+from sscl_geo.models.pixel_factors import WAVES
 from sscl_geo.models.segmenters import FROZEN, SEGMENTERS, build_segmenter
 from sscl_geo.tasks.pair_task import PairTask
 from sscl_geo.tasks.pair_views import PairViews, swap
@@ -113,10 +114,10 @@ class SSCCL(PairTask):
                 f"The decoder {decoder} is trained by the dense terms, but their weights are 0; "
                 "raise spatial_weight or semantic_weight, or leave the decoder out."
             )
-        if pixel_factors < 0 or pixel_distance <= 0:
+        if not 0 <= pixel_factors <= in_channels + WAVES or pixel_distance <= 0:
             raise ConfigError(
-                f"pixel_factors is {pixel_factors} and pixel_distance {pixel_distance}; give a "
-                "number of factors, 0 for none, and a distance above 0."
+                f"pixel_factors is {pixel_factors} and pixel_distance {pixel_distance}; give up to "
+                f"{in_channels + WAVES} factors, 0 for none, and a distance above 0."
             )
         super().__init__(encoder, in_channels, weights, **options)
 

@@ -11,12 +11,15 @@ from sscl_geo.callbacks.collapse import CollapseMonitor, suspect
 from sscl_geo.errors import CollapseWarning, TrainingError
 
 
-def run(monitor: CollapseMonitor, values: list[float], branch: str = "dense", **others) -> None:
+def run(
+    monitor: CollapseMonitor, values: list[float], branch="dense", monitor_every=1, **others
+) -> None:
     for step, value in enumerate(values):
         logged = {f"{branch}_std": value, **others}
         metrics = {f"train_{name}": torch.tensor(v) for name, v in logged.items()}
         trainer = SimpleNamespace(global_step=step, callback_metrics=metrics)
-        monitor.on_train_batch_end(trainer, None, None, None, 0)
+        module = SimpleNamespace(hparams={"monitor_every": monitor_every})
+        monitor.on_train_batch_end(trainer, module, None, None, 0)
 
 
 def test_a_spread_that_stays_low_is_reported_with_its_branch_and_a_cure() -> None:
@@ -35,6 +38,12 @@ def test_a_short_dip_is_not_a_collapse() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run(CollapseMonitor(every=1), [0.9, 0.01, 0.01, 0.8, 0.01, 0.01, 0.7])
+
+
+def test_a_reading_that_still_stands_is_not_another() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(CollapseMonitor(every=1), [0.01] * 9 + [0.9] * 11, monitor_every=9)
 
 
 def test_it_can_end_the_training() -> None:
@@ -75,7 +84,8 @@ def weigh(monitor: CollapseMonitor, lengths: list[float], first_step: int = 0) -
     for step, length in enumerate(lengths, first_step):
         metrics = {"train_weight_norm": torch.tensor(length)}
         trainer = SimpleNamespace(global_step=step, callback_metrics=metrics)
-        monitor.on_train_batch_end(trainer, None, None, None, 0)
+        module = SimpleNamespace(hparams={})
+        monitor.on_train_batch_end(trainer, module, None, None, 0)
 
 
 def test_weights_that_double_between_looks_are_told_once() -> None:

@@ -79,6 +79,14 @@ def test_degrees_are_brought_to_the_utm_zone(make_scene, make_pixels):
     assert patch.image[:, patch.valid].mean() == pytest.approx(whole(scene).image.mean(), rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("crs", "unit"), [("EPSG:2264", "US survey foot"), ("EPSG:4326", "degrees_north")]
+)
+def test_units_are_the_same_however_bundles_spell_them(make_scene, make_pixels, crs, unit):
+    path = make_scene(make_pixels(20, 30), crs=crs, transform=Affine(1e-3, 0, 9, 0, -1e-3, 50))
+    assert resample(open_scene(path), bundle(2e-3, unit)).shape == (10, 15)
+
+
 def test_there_is_no_way_from_metres_to_degrees(make_scene, make_pixels):
     scene = open_scene(make_scene(make_pixels(8, 9)))
     with pytest.raises(SceneError, match="degree"):

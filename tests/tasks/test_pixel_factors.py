@@ -60,7 +60,9 @@ def test_they_take_no_part_in_the_training(make_batch, train) -> None:
     assert found["pixel_factors.axes"].any()
 
 
-@pytest.mark.parametrize("wrong", [{"pixel_factors": -1}, {"pixel_distance": 0.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"pixel_factors": -1}, {"pixel_factors": 500}, {"pixel_distance": 0.0}]
+)
 def test_impossible_options_are_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="pixel_factors"):
         build_task("sscl", **SMALL | wrong)
