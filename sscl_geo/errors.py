@@ -82,6 +82,14 @@ class SkippedLabelWarning(SSCLGeoWarning):
     """Some labels were left out, with the reason."""
 
 
+class UnevenSplitWarning(SSCLGeoWarning):
+    """A part of a split got no ground, or far more or less than its share."""
+
+
+class NoValidationWarning(SSCLGeoWarning):
+    """Blocks are for validation, but no label lies in them."""
+
+
 class SkippedRowWarning(SSCLGeoWarning):
     """A row of a study was left out, with the reason."""
 

@@ -122,7 +122,7 @@ def finetune(
         label_options: how the labels are read otherwise: layers, remapping, resampling, overlaps.
         within: blocks, see :func:`sscl_geo.splits.spatial_blocks`. Training sees no pixel, of image
             or labels, outside the part ``train``; the weights kept are those that were best in the
-            part ``val``, if there is one. No other part is looked at.
+            part ``val``, if it has labels. No other part is looked at.
         bands: names of the bands; those of the encoder if the scenes have them, else all, if None.
         patch_size: height and width of a patch in pixels, a multiple of the network's stride (32).
         batch_size: patches a step.
@@ -142,8 +142,8 @@ def finetune(
             there; 0 for mild changes of brightness and contrast alone.
         preset: kind of images that ``strength`` is for, see
             :func:`~sscl_geo.transforms.radiometric.radiometric_augmentation`.
-        val_share: share of the labelled ground to hold out for validation without ``within``, in
-            blocks of the size of a patch, a quarter of a patch away from training ground.
+        val_share: share of the labelled ground to hold out for validation in place of the part
+            ``val``, in blocks of the size of a patch, a quarter of a patch away from training.
         select: figure by which the validation part tells the best weights, and patience what is
             better: ``"miou"``, ``"mf1"``, ``"oa"`` (overall accuracy) or ``"loss"``.
         patience: validations, of about ten in all, without a better one after which training ends;

@@ -126,6 +126,22 @@ def test_command_lines_are_understood(page):
             assert importlib.util.find_spec(words[2]), words
 
 
+@pytest.mark.filterwarnings("default::sscl_geo.errors.NoValidationWarning")
+def test_few_labels_are_drawn_and_trained_on_as_evaluation_says(workplace, capsys):
+    from sscl_geo.cli.main import main
+
+    page = commands(ROOT / "docs" / "evaluation.md")
+    draw, train = (
+        words[1:] for words in page if "labels_1pct" in " ".join(words) or "--label-shares" in words
+    )
+    assert main([*draw, "--block-size=32", "--patch-size=64"]) == 0
+    small = ["--patch-size=32", "--batch-size=2", "--steps=2", "--accelerator=cpu"]
+    assert main([*train, *small]) == 0
+    assert "training goes without validation" in capsys.readouterr().err
+    assert main([*train, *small, "--patience=1"]) == 2
+    assert "needs ground to validate on" in capsys.readouterr().err
+
+
 def check_verb(words):
     if words[0] in {"--help", "--version"}:
         return

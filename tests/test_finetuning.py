@@ -209,13 +209,6 @@ def test_patience_without_validation_is_refused(made):
         finetune(scene, labels, **QUICK, patience=2)
 
 
-def test_either_blocks_or_a_share_are_given(made):
-    scene, labels, _ = made
-    blocks = spatial_blocks(open_scene(scene).geobox, 16, {"train": 1, "val": 1})
-    with pytest.raises(ConfigError, match="either within or val_share"):
-        finetune(scene, labels, within=blocks, val_share=0.2, **QUICK)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

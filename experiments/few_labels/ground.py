@@ -90,9 +90,7 @@ class Ground:
         with SceneReader(source) as reader:
             pixels, valid = reader.read(0, 0, *source.shape)
         labels = np.where(valid, known.on_grid(source.geobox), IGNORE_INDEX).astype(np.uint8)
-        blocks = spatial_blocks(
-            source.geobox, scene.block_size, SHARES, seed=0, labels=labels, buffer=BUFFER
-        )
+        blocks = _whole_blocks(source.geobox, scene.block_size, labels)
         write_blocks(blocks, ensure_folder(folder) / f"{scene.name}_blocks.gpkg")
         parts = {part: part_mask(blocks, source.geobox, part) & valid for part in SHARES}
         train_path = folder / f"{scene.name}_train.tif"
@@ -131,6 +129,14 @@ class Ground:
             seed=seed,
         )
         return shares.take(share)
+
+
+def _whole_blocks(geobox: GeoBox, size: int, labels: NDArray[np.uint8]) -> gpd.GeoDataFrame:
+    """Blocks of one size that may reach beyond the scene: each counts the same when dealt."""
+    rest = [(0, -length % size) for length in labels.shape]
+    labels = np.pad(labels, rest, constant_values=IGNORE_INDEX)
+    grid = GeoBox(labels.shape, geobox.affine, geobox.crs)
+    return spatial_blocks(grid, size, SHARES, seed=0, labels=labels, buffer=BUFFER)
 
 
 def _merged(classes: ClassTable, groups: tuple[tuple[int, ...], ...]) -> NDArray[np.int64]:

@@ -124,7 +124,7 @@ class BestWeights(pl.Callback):
     def provenance(self) -> dict[str, str]:
         """What a bundle says of how its weights were chosen."""
         if not self.rows:
-            return {"weights": "of the last step, as there was no validation part"}
+            return {"weights": "of the last step, as there was no validation"}
         if math.isnan(self.best):
             return {"weights": f"of the last step, as {self.select} was never a number"}
         chosen = f"of step {self.best_step}, the best of {len(self.rows)} validations"

@@ -81,7 +81,7 @@ def finetune(
         label_crs: coordinate reference system of the labels, where the file names none or a wrong
             one.
         within: file of blocks; training sees no pixel outside the part 'train'; the weights kept
-            are those that are best in the part 'val', and no other part is looked at.
+            are those that are best in the part 'val', if it has labels; no other part is looked at.
         bands: names of the bands to use, in this order; all if not given.
         patch_size: height and width of a patch in pixels, a multiple of 32.
         batch_size: patches a step.
@@ -100,8 +100,8 @@ def finetune(
         strength: strength of recolouring in training, 1 for as much as in pretraining; 0 for mild
             changes of brightness and contrast alone.
         preset: kind of images that strength is for; sar for intensities, sar_db for decibels.
-        val_share: share of the labelled ground to hold out for validation, in blocks apart from
-            the training ground; where no blocks are given by within.
+        val_share: share of the labelled ground, with within of its part 'train', to hold out for
+            validation, in blocks apart from the training ground; in place of the part 'val'.
         select: what tells the best weights in the validation part, and patience what is better:
             mean IoU, mean F1 score, overall accuracy, or the loss.
         patience: validations, of ten in all, without a better one after which training ends.

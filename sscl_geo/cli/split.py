@@ -28,7 +28,7 @@ def split(
     """Split one scene by spatial blocks, or several as a whole; draw few of the labels.
 
     The parts go to blocks.gpkg, for --within of 'finetune' and 'evaluate'; each share of the labels
-    in the training part to a label raster, with classes.csv.
+    in the training part to a label raster, with classes.csv. Labels count where the scene has data.
 
     Args:
         scenes: raster files, folders or patterns.
@@ -46,7 +46,8 @@ def split(
             their classes differ.
         label_crs: coordinate reference system of the labels, where the file names none or a wrong
             one.
-        block_size: side of a block in pixels.
+        block_size: side of a block in pixels; a rest narrower than a third of it at the edge goes
+            to the last blocks.
         shares: shares of train, val and test.
         buffer: pixels left out between parts; the test part stays whole.
         label_shares: shares of the labels to draw, 0 to 1, each inside the larger ones; none if not
@@ -60,12 +61,15 @@ def split(
         the folder.
     """
     from rich.console import Console
+    from rich.table import Table
 
     from sscl_geo.errors import ConfigError
     from sscl_geo.io.finding import find_scenes
-    from sscl_geo.io.labels import LabelOptions, check_overlap, open_with
+    from sscl_geo.io.labelled_ground import labels_on_scene
+    from sscl_geo.io.labels import LabelOptions, open_with
     from sscl_geo.io.scene import open_scene
     from sscl_geo.splits import (
+        count_parts,
         draw_label_shares,
         labels_of_part,
         spatial_blocks,
@@ -85,13 +89,17 @@ def split(
     if labels is not None:
         options = LabelOptions(layer, remap, resampling, overlap, label_crs)
         known = open_with(labels, classes, column, options)
-        check_overlap(known, first.geobox, first.path)
-        indices = known.on_grid(first.geobox)
+        indices = labels_on_scene(known, first)
     if len(opened) == 1:
         blocks = spatial_blocks(first.geobox, block_size, named, seed, indices, buffer)
+        counts = count_parts(blocks, named, first.geobox, indices)
     else:
         blocks = split_scenes(opened, named, seed, buffer * max(first.pixel_size))
-    console.print("blocks", write_blocks(blocks, out / "blocks.gpkg"), markup=False)
+        counts = count_parts(blocks, named).rename(columns={"blocks": "scenes"})
+    table = Table(*counts.rename(columns={"labelled": "labelled pixels"}))
+    for part, *numbers in counts.itertuples(index=False):
+        table.add_row(part, *(f"{number:,}" for number in numbers))
+    written = [("blocks", write_blocks(blocks, out / "blocks.gpkg"))]
     if label_shares and known is not None and indices is not None:
         few = draw_label_shares(
             labels_of_part(indices, blocks, first.geobox, "train"),
@@ -101,6 +109,10 @@ def split(
             stratified=stratified,
             seed=seed,
         )
-        for path in few.write(out, first.geobox, known.classes):
-            console.print("labels", path, markup=False)
+        for share, labelled in zip(few.shares, few.labelled_pixels, strict=True):
+            table.add_row(f"{100 * share:g} % of train", "", "", f"{labelled:,}")
+        written += [("labels", path) for path in few.write(out, first.geobox, known.classes)]
+    console.print(table)
+    for what, path in written:
+        console.print(what, path, markup=False)
     return out

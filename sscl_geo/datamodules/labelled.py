@@ -1,5 +1,6 @@
 """Labelled patches for fine-tuning, as a Lightning data module."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from sscl_geo.datamodules.loader_options import check_loader_options
 from sscl_geo.datasets.labelled_patches import LabelledPatches
 from sscl_geo.datasets.labels import LabelDataset
 from sscl_geo.datasets.scenes import SceneDataset
-from sscl_geo.errors import ConfigError, SceneError
+from sscl_geo.errors import ConfigError, NoValidationWarning, SceneError
 from sscl_geo.io.digest import digest
 from sscl_geo.io.fingerprint import fingerprint
 from sscl_geo.io.labels import LabelOptions, check_overlap
@@ -35,6 +36,11 @@ from sscl_geo.transforms.radiometric import Preset, radiometric_augmentation
 from sscl_geo.transforms.seeding import seed_all
 
 _PATCHES_FOR_STATISTICS = 64
+
+_NO_VALIDATION = (
+    "The labels {} have no labelled pixel with data in the 'val' blocks, so that training goes "
+    "without validation; hold out some of the labelled ground with val_share (--val-share)."
+)
 
 
 class LabelledDataModule(BaseDataModule):
@@ -56,10 +62,12 @@ class LabelledDataModule(BaseDataModule):
         label_options: how the labels are read otherwise: layers, remapping, resampling, overlaps.
         within: blocks (see :func:`sscl_geo.splits.spatial_blocks`), or a file of them. Training
             then sees nothing, image or label, outside the blocks of the part ``train``, and
-            validation nothing outside ``val``. Everything is for training if None.
-        val_share: share of the labelled ground to hold out for validation where ``within`` is not
-            given, see :func:`~sscl_geo.samplers.held_out.held_out_blocks`: blocks of the size of a
-            patch, a quarter of a patch away from training ground.
+            validation nothing outside ``val``; without labels there, there is no validation.
+            Everything is for training if None.
+        val_share: share of the labelled ground to hold out for validation, see
+            :func:`~sscl_geo.samplers.held_out.held_out_blocks`: blocks of the size of a patch, a
+            quarter of a patch away from training ground. Of ``within`` it is a share of the part
+            ``train``, and stands in for the part ``val``.
         encoder_bundle: bundle to take the statistics of the bands from.
         mean: mean of each band, in raw units; measured if None.
         std: standard deviation of each band, in raw units; measured if None.
@@ -128,46 +136,35 @@ class LabelledDataModule(BaseDataModule):
         """Open scenes and labels, count the labels, and make samplers and augmentation.
 
         Raises:
-            ConfigError: if both blocks and a share are given.
             SSCLGeoError: as scenes, labels, blocks and bundle do.
+
+        Warns:
+            NoValidationWarning: if no label lies in the blocks for validation.
         """
         if self._is_set_up:
             return
-        h, blocks = self.hparams, self._within
-        blocks = read_blocks(blocks) if isinstance(blocks, str) else blocks
+        h = self.hparams
         dataset = SceneDataset(h["scenes"], h["bands"])
         labels = LabelDataset(h["labels"], self._classes, h["column"], options=self._label_options)
         self.scenes, self.bands, self.classes = dataset.scenes, dataset.bands, labels.classes
         if not any(labels.overlaps(scene.geobox) for scene in self.scenes):
             check_overlap(labels, self.scenes[0].geobox, self.scenes[0].path)
         size, bands = h["patch_size"], h["bands"]
-        if h["val_share"]:
-            if blocks is not None:
-                raise ConfigError(
-                    "Give either within or val_share: both say what is for validation."
-                )
-            blocks = held_out_blocks(
-                self.scenes,
-                labels,
-                h["val_share"],
-                block_size=size,
-                buffer=size // 4,
-                seed=h["seed"],
-                bands=bands,
-            )
-        region = None if blocks is None else Region(blocks, "train")
+        region, held = self._regions(labels)
         patches = LabelledPatches(self.scenes, labels, size, region, bands)
         cells = count_labels(self.scenes, labels, max(1, size // 4), region, bands)
         self.train_dataset, self._counted = patches, [cells]
         self.sampler = LabelledPatchSampler(
             cells, self.scenes, size, h["length"], h["class_balanced"], h["seed"]
         )
-        if blocks is not None and (blocks["part"] == "val").any():
-            held = Region(blocks, "val")
-            self.val_dataset = LabelledPatches(self.scenes, labels, size, held, bands)
-            val_cells = count_labels(self.scenes, labels, size, held, bands)
+        if held is not None:
+            val_cells = count_labels(self.scenes, labels, size, held, bands, may_be_none=True)
             self.val_patches = covering_patches(val_cells)
             self._counted = [cells, val_cells]
+            if self.val_patches:
+                self.val_dataset = LabelledPatches(self.scenes, labels, size, held, bands)
+            else:
+                warnings.warn(NoValidationWarning(_NO_VALIDATION.format(labels.path)), stacklevel=2)
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
         statistics = (self.band_mean, self.band_std)
@@ -241,6 +238,27 @@ class LabelledDataModule(BaseDataModule):
             pin_memory=bool(self.trainer and self.trainer.strategy.root_device.type == "cuda"),
             persistent_workers=self.num_workers > 0,
         )
+
+    def _regions(self, labels: LabelDataset) -> tuple[Region | None, Region | None]:
+        """Ground of training, everything if None, and of validation, none if None."""
+        h, blocks, inside = self.hparams, self._within, None
+        blocks = read_blocks(blocks) if isinstance(blocks, str) else blocks
+        if h["val_share"]:
+            inside = None if blocks is None else Region(blocks, "train")
+            blocks = held_out_blocks(
+                self.scenes,
+                labels,
+                h["val_share"],
+                block_size=h["patch_size"],
+                buffer=h["patch_size"] // 4,
+                seed=h["seed"],
+                region=inside,
+                bands=h["bands"],
+            )
+        if blocks is None:
+            return None, None
+        is_held = (blocks["part"] == "val").any()
+        return Region(blocks, "train", inside), Region(blocks, "val", inside) if is_held else None
 
     def _statistics(
         self, patches: LabelledPatches, cells: LabelCells

@@ -13,11 +13,12 @@ from sscl_geo.classes import ClassTable
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.demo.sample import Sample
 from sscl_geo.demo.settings import Settings
-from sscl_geo.demo.split import deal_blocks, labels_on_scene
+from sscl_geo.demo.split import deal_blocks
 from sscl_geo.demo.stages import Stages
 from sscl_geo.evaluation import Evaluation, evaluate
 from sscl_geo.finetuning import FinetuneResult, finetune
 from sscl_geo.io.atomic import ensure_folder
+from sscl_geo.io.labelled_ground import labels_on_scene
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.scene import Scene, open_scene
 from sscl_geo.maps.segment import MapProducts, segment

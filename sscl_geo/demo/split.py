@@ -6,38 +6,8 @@ from numpy.typing import NDArray
 
 from sscl_geo.classes import nodata_of
 from sscl_geo.errors import ConfigError, LabelError
-from sscl_geo.io.labels import Labels, check_overlap
-from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import Scene
-from sscl_geo.progress import track
 from sscl_geo.splits import part_mask, spatial_blocks
-
-_TILE = 1024
-
-
-def labels_on_scene(labels: Labels, scene: Scene) -> NDArray[np.unsignedinteger]:
-    """Class indices on a scene's grid, ``ignore_index`` also where the scene has no data.
-
-    Raises:
-        LabelError: if no label lies on a pixel with data.
-    """
-    check_overlap(labels, scene.geobox, scene.path)
-    height, width = scene.shape
-    unknown = labels.classes.ignore_index
-    indices = np.full(scene.shape, unknown, labels.classes.index_dtype)
-    corners = [(row, col) for row in range(0, height, _TILE) for col in range(0, width, _TILE)]
-    with SceneReader(scene) as reader:
-        for row, col in track(corners, "labels"):
-            at = np.s_[row : min(row + _TILE, height), col : min(col + _TILE, width)]
-            known = labels.on_grid(scene.geobox[at])
-            valid = reader.read(row, col, *known.shape).valid
-            indices[at] = np.where(valid, known, unknown)
-    if (indices == unknown).all():
-        raise LabelError(
-            f"No label of {labels.path} lies on a pixel of {scene.path} that has data; "
-            "give labels inside the scene."
-        )
-    return indices
 
 
 def deal_blocks(

@@ -18,13 +18,15 @@ class Region:
     Args:
         blocks: polygons with a column ``part``.
         part: name of the part.
+        inside: ground that the part is cut to; no other if None.
 
     Raises:
         LabelError: if no block belongs to the part.
     """
 
-    def __init__(self, blocks: gpd.GeoDataFrame, part: str) -> None:
+    def __init__(self, blocks: gpd.GeoDataFrame, part: str, inside: "Region | None" = None) -> None:
         self.part = part
+        self._inside = inside
         self._drawing = Drawing(blocks.geometry)
         self._chosen = (blocks["part"] == part).to_numpy(dtype=np.uint8)
         if not self._chosen.any():
@@ -43,4 +45,5 @@ class Region:
             bool of shape (height, width).
         """
         hits, geometries = self._drawing.near(geobox)
-        return rasterize(geometries, self._chosen[hits], geobox) == 1
+        mask = rasterize(geometries, self._chosen[hits], geobox) == 1
+        return mask if self._inside is None else mask & self._inside.mask(geobox)

@@ -11,6 +11,7 @@ from sscl_geo.errors import ConfigError
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
 from sscl_geo.geometry.grid import grid_wkt
 from sscl_geo.io.labels import Labels
+from sscl_geo.io.region import Region
 from sscl_geo.io.scene import Scene
 from sscl_geo.samplers.labelled_patches import count_labels
 from sscl_geo.splits.dealing import deal
@@ -26,6 +27,7 @@ def held_out_blocks(
     block_size: int,
     buffer: int,
     seed: int = 0,
+    region: Region | None = None,
     bands: Sequence[str] | None = None,
 ) -> gpd.GeoDataFrame:
     """Hold out blocks of labelled ground for validation.
@@ -41,6 +43,7 @@ def held_out_blocks(
         block_size: side of a block in pixels.
         buffer: pixels around the blocks that are for neither.
         seed: seed of the draw.
+        region: ground whose labels count; everything if None.
         bands: names of the bands that must have data where a label counts; all if None.
 
     Returns:
@@ -53,7 +56,7 @@ def held_out_blocks(
     """
     if not 0 < share < 1:
         raise ConfigError(f"val_share is {share}; give a share above 0 and below 1.")
-    cells = count_labels(scenes, labels, block_size, bands=bands)
+    cells = count_labels(scenes, labels, block_size, region, bands)
     dealt = deal(cells.counts > 0, np.array([1 - share, share]), np.random.default_rng(seed))
     if not dealt.any():
         raise ConfigError(

@@ -10,10 +10,10 @@ from torch.utils.data import Sampler
 from sscl_geo.classes import nodata_of
 from sscl_geo.datasets.labelled_patches import PatchIndex
 from sscl_geo.errors import LabelError
+from sscl_geo.io.labelled_ground import drop_without_data
 from sscl_geo.io.labels import Labels
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
-from sscl_geo.io.salvage import read_sound
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.validity import bands_that_mark, marks_invalid
 from sscl_geo.progress import track
@@ -52,6 +52,8 @@ def count_labels(
     cell: int,
     region: Region | None = None,
     bands: Sequence[str] | None = None,
+    *,
+    may_be_none: bool = False,
 ) -> LabelCells:
     """Count labels in cells, window by window.
 
@@ -65,9 +67,10 @@ def count_labels(
         cell: side of a cell in pixels.
         region: ground that may be looked at; everything if None.
         bands: names of the bands that must have data; all if None.
+        may_be_none: give no cells where there is no labelled pixel with data.
 
     Raises:
-        LabelError: if there is no labelled pixel with data.
+        LabelError: if there must be a labelled pixel with data, but is none.
 
     Warns:
         SkippedPlaceWarning: if a block of a scene cannot be decoded.
@@ -87,7 +90,7 @@ def count_labels(
                 inside = np.ones(geobox.shape, bool) if region is None else region.mask(geobox)
                 indices = np.where(inside, labels.on_grid(geobox), labels.classes.ignore_index)
                 if reader is not None:
-                    _drop_without_data(indices, reader, row, col)
+                    drop_without_data(indices, reader, row, col)
                 first = np.array([number, row // cell, col // cell])
                 found.append(_count_window(indices, cell, classes, first))
                 i, j = (np.arange(0, n, cell) for n in geobox.shape)
@@ -97,7 +100,7 @@ def count_labels(
                 reader.close()
         allowed.append(np.pad(share, ((1, 0), (1, 0))).cumsum(0).cumsum(1))
     table = np.concatenate(found) if found else np.zeros((0, 3 + classes), np.int64)
-    if not len(table):
+    if not len(table) and not may_be_none:
         where = "the scenes" if region is None else f"the {region.part!r} blocks of the scenes"
         raise LabelError(
             f"The labels {labels.path} have no labelled pixel with data in {where}; give labels of "
@@ -201,21 +204,6 @@ def covering_patches(cells: LabelCells) -> list[PatchIndex]:
         PatchIndex(int(s), int(r) * cells.cell, int(c) * cells.cell)
         for s, r, c in zip(cells.scene, cells.row, cells.col, strict=True)
     ]
-
-
-def _drop_without_data(
-    indices: NDArray[np.unsignedinteger], reader: SceneReader, row: int, col: int
-) -> None:
-    """Take labels off pixels without data, reading no more than the box around the labels."""
-    known = indices != nodata_of(indices.dtype)
-    if not known.any():
-        return
-    (top, bottom), (left, right) = (
-        np.flatnonzero(known.any(axis=axis))[[0, -1]] + (0, 1) for axis in (1, 0)
-    )
-    box = indices[top:bottom, left:right]
-    valid = read_sound(reader, row + int(top), col + int(left), *box.shape).valid
-    box[~valid] = nodata_of(indices.dtype)
 
 
 def _count_window(

@@ -5,6 +5,7 @@ was trained on. Blocks keep the parts apart (Roberts et al., 2017, doi:10.1111/e
 """
 
 from sscl_geo.splits.blocks import labels_of_part, part_mask, spatial_blocks
+from sscl_geo.splits.counting import count_parts
 from sscl_geo.splits.dealing import DEFAULT_SHARES
 from sscl_geo.splits.files import read_blocks, write_blocks
 from sscl_geo.splits.label_shares import LabelShares, draw_label_shares
@@ -13,6 +14,7 @@ from sscl_geo.splits.scenes import split_scenes
 __all__ = [
     "DEFAULT_SHARES",
     "LabelShares",
+    "count_parts",
     "draw_label_shares",
     "labels_of_part",
     "part_mask",

@@ -1,6 +1,7 @@
 """Spatial blocks: parts for training, validation and test that share no ground."""
 
 from collections.abc import Mapping
+from itertools import pairwise, product
 
 import geopandas as gpd
 import numpy as np
@@ -13,7 +14,10 @@ from sscl_geo.errors import ConfigError
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
 from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.region import Region
-from sscl_geo.splits.dealing import checked_shares, deal, give_way
+from sscl_geo.splits.dealing import checked_shares, deal, give_way, warn_if_uneven
+
+_NARROW = 1 / 3
+"""Share of a block's side below which a rest at the edge is no block of its own."""
 
 
 def spatial_blocks(
@@ -32,7 +36,8 @@ def spatial_blocks(
 
     Args:
         geobox: the pixel grid, usually that of a scene.
-        block_size: side of a block in pixels; those at the right and bottom edge may be smaller.
+        block_size: side of a block in pixels. What is left at the right and bottom edge makes
+            smaller blocks or, where narrower than a third of a block, belongs to the last ones.
         shares: share of the blocks by name of the part; need not sum to 1.
         seed: seed of the draw; the same seed gives the same blocks.
         labels: class indices (height, width) on the grid, the highest value of their type where
@@ -47,6 +52,10 @@ def spatial_blocks(
     Raises:
         ConfigError: if a share is negative, all are 0, the block size is below 1, the buffer is
             negative, or it leaves nothing of a part.
+
+    Warns:
+        UnevenSplitWarning: if a part gets no block, or its ground is far from its share. What the
+            buffer then takes does not count.
     """
     shares = checked_shares(shares)
     if block_size < 1 or buffer < 0:
@@ -55,19 +64,20 @@ def spatial_blocks(
             "of at least one pixel, and a buffer of 0 or more."
         )
     height, width = grid_shape(geobox)
-    rows, cols = -(-height // block_size), -(-width // block_size)
-    row, col = (a.ravel() for a in np.mgrid[:rows, :cols])
-    holds = (
-        np.zeros((len(row), 0), bool)
-        if labels is None
-        else _classes_held(labels, row * block_size, col * block_size, block_size)
-    )
+    y, x = _edges(height, block_size), _edges(width, block_size)
+    row, col = (a.ravel() for a in np.mgrid[: len(y) - 1, : len(x) - 1])
+    holds = np.zeros((len(row), 0), bool) if labels is None else _classes_held(labels, y, x)
     parts = np.array(list(shares))
     dealt = deal(holds, np.array(list(shares.values())), np.random.default_rng(seed))
-    top, left = row * block_size, col * block_size
-    bottom, right = np.minimum(top + block_size, height), np.minimum(left + block_size, width)
+    warn_if_uneven(
+        shares,
+        dealt,
+        np.outer(np.diff(y), np.diff(x)).ravel(),
+        f"Blocks of {block_size} pixels",
+        "choose smaller blocks (--block-size) or other shares",
+    )
     # In pixels, where the buffer is the same on rotated and on geographic grids.
-    outlines = shapely.box(left, top, right, bottom)
+    outlines = shapely.box(x[col], y[row], x[col + 1], y[row + 1])
     if buffer:
         outlines = give_way(outlines, dealt, buffer, "mitre")
     kept = ~shapely.is_empty(outlines)
@@ -120,14 +130,22 @@ def labels_of_part(
     return np.where(part_mask(blocks, geobox, part), labels, nodata_of(labels.dtype))
 
 
+def _edges(length: int, size: int) -> NDArray[np.int_]:
+    """Where blocks begin along an axis, and where the last one ends."""
+    rest = length % size
+    count = max(1, length // size + (rest >= _NARROW * size))
+    return np.append(np.arange(count) * size, length)
+
+
 def _classes_held(
-    labels: NDArray[np.unsignedinteger], top: NDArray[np.int_], left: NDArray[np.int_], size: int
+    labels: NDArray[np.unsignedinteger], y: NDArray[np.int_], x: NDArray[np.int_]
 ) -> NDArray[np.bool_]:
     """Which class occurs in which block, of shape (blocks, classes)."""
     labelled = labels[labels != nodata_of(labels.dtype)]
     count = int(labelled.max()) + 1 if labelled.size else 0
-    holds = np.zeros((len(top), count), bool)
-    for block, (i, j) in enumerate(zip(top.tolist(), left.tolist(), strict=True)):
-        found = np.unique(labels[i : i + size, j : j + size])
+    corners = list(product(pairwise(y.tolist()), pairwise(x.tolist())))
+    holds = np.zeros((len(corners), count), bool)
+    for block, ((top, bottom), (left, right)) in enumerate(corners):
+        found = np.unique(labels[top:bottom, left:right])
         holds[block, found[found != nodata_of(labels.dtype)]] = True
     return holds[:, holds.any(axis=0)]

@@ -1,16 +1,20 @@
 """Dealing blocks or scenes to parts."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from sscl_geo.errors import ConfigError
+from sscl_geo.errors import ConfigError, UnevenSplitWarning
 
 DEFAULT_SHARES = {"train": 0.5, "val": 0.1, "test": 0.4}
 """Shares of the blocks that each part gets when none are given."""
+
+_FAR = 0.1
+"""Of all ground, how much a part may have beside its share before it is told."""
 
 
 def checked_shares(shares: Mapping[str, float] | None) -> dict[str, float]:
@@ -91,6 +95,33 @@ def deal(
     for block in order[dealt[order] < 0]:
         give(block, _most_wanted(wanted, wanted, shares))
     return dealt
+
+
+def warn_if_uneven(
+    shares: Mapping[str, float], dealt: NDArray[np.int_], ground: ArrayLike, what: str, mending: str
+) -> None:
+    """Warn if a part has less than half of its share, or is a tenth of all ground away from it.
+
+    Args:
+        shares: share of each part; sum to 1.
+        dealt: number of the part of each thing that was dealt.
+        ground: how much ground each of them has.
+        what: the things, for the message.
+        mending: what to do, for the message.
+
+    Warns:
+        UnevenSplitWarning: of all such parts at once.
+    """
+    got = np.bincount(dealt, np.broadcast_to(ground, dealt.shape), len(shares))
+    got /= got.sum()
+    far = [
+        f"{name!r} gets {has:.0%} in place of {share:.0%}"
+        for (name, share), has in zip(shares.items(), got.tolist(), strict=True)
+        if has < share / 2 or abs(has - share) > _FAR
+    ]
+    if far:
+        message = f"{what} cannot be dealt by the shares: {', '.join(far)}; {mending}."
+        warnings.warn(message, UnevenSplitWarning, stacklevel=3)
 
 
 def _most_wanted(

@@ -62,6 +62,11 @@ class LabelShares:
         is_in = self.level <= self.shares.index(share)
         return np.where(is_in, self.labels, nodata_of(self.labels.dtype))
 
+    @property
+    def labelled_pixels(self) -> tuple[int, ...]:
+        """Number of labelled pixels of each share."""
+        return tuple(int(np.count_nonzero(self.level <= at)) for at in range(len(self.shares)))
+
     def write(
         self, folder: str | os.PathLike[str], geobox: GeoBox, classes: ClassTable
     ) -> list[Path]:

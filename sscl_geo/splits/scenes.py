@@ -9,7 +9,7 @@ import shapely
 from sscl_geo.errors import ConfigError
 from sscl_geo.geometry.grid import grid_wkt
 from sscl_geo.io.scene import Scene
-from sscl_geo.splits.dealing import checked_shares, deal, give_way
+from sscl_geo.splits.dealing import checked_shares, deal, give_way, warn_if_uneven
 
 
 def split_scenes(
@@ -37,6 +37,9 @@ def split_scenes(
     Raises:
         ConfigError: if there is no scene, a share is negative, all are 0, the buffer is negative,
             or other parts cover all that a part has.
+
+    Warns:
+        UnevenSplitWarning: if the scenes of a part are none, or far from its share of them.
     """
     shares = checked_shares(shares)
     if not scenes or buffer < 0:
@@ -47,6 +50,9 @@ def split_scenes(
     parts = np.array(list(shares))
     nothing_known = np.zeros((len(scenes), 0), bool)
     dealt = deal(nothing_known, np.array(list(shares.values())), np.random.default_rng(seed))
+    warn_if_uneven(
+        shares, dealt, 1, f"{len(scenes)} scene(s)", "give more scenes, or choose other shares"
+    )
     wkt = grid_wkt(scenes[0].geobox)
     outlines = np.array([scene.geobox.footprint(wkt).geom for scene in scenes], dtype=object)
     outlines = give_way(outlines, dealt, buffer, "round")

@@ -34,6 +34,39 @@ def test_few_labels_lie_in_the_training_blocks(files, tmp_path):
     assert not (few & ~whole).any()
 
 
+def test_labels_on_pixels_without_data_are_not_drawn(make_scene, tmp_path):
+    rng = np.random.default_rng(0)
+    pixels, classes = rng.integers(1, 4, (2, 1, 64, 96)).astype(np.uint8)
+    pixels[0, np.add(*np.mgrid[:64, :96]) > 80] = 0
+    scene = make_scene(pixels, name="scene.tif", nodata=0)
+    labels = make_scene(classes, name="labels.tif")
+    options = {"block_size": 16, "label_shares": [0.1, 1.0], "drawn": "pixel"}
+    out = split([str(scene)], out=tmp_path / "split", labels=labels, **options)
+    few, whole = (
+        open_labels(out / f"labels_{n}pct_pixel_seed0.tif").on_grid(open_scene(scene).geobox)
+        != IGNORE_INDEX
+        for n in (10, 100)
+    )
+    assert pixels[0][whole].all()
+    assert few.sum() == pytest.approx(0.1 * whole.sum(), abs=2)
+    assert whole.sum() == pytest.approx(0.5 * np.count_nonzero(pixels), rel=0.2)
+
+
+def test_it_says_what_the_parts_and_the_shares_hold(files, tmp_path, capsys):
+    scene, labels = map(str, files)
+    options = {"block_size": 16, "label_shares": [0.25, 1.0], "patch_size": 16}
+    split([scene], out=tmp_path / "split", labels=labels, shares=(0.5, 0.25, 0.25), **options)
+    lines = [line.replace("│", "").split() for line in capsys.readouterr().out.splitlines()]
+    for row in (
+        ["train", "8", "2,048", "2,048"],
+        ["val", "4", "1,024", "1,024"],
+        ["test", "4", "1,024", "1,024"],
+        ["25", "%", "of", "train", "512"],
+        ["100", "%", "of", "train", "2,048"],
+    ):
+        assert row in lines
+
+
 def test_several_scenes_are_dealt_as_a_whole(make_scene, tmp_path):
     pixels = np.zeros((1, 9, 9), np.uint8)
     grids = ("utm", "south_up", "rotated")

@@ -4,7 +4,7 @@ import rasterio
 import torch
 
 from sscl_geo.datamodules.labelled import LabelledDataModule
-from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.errors import ConfigError, LabelError, NoValidationWarning
 from sscl_geo.io.scene import open_scene
 from sscl_geo.splits import part_mask, spatial_blocks, write_blocks
 from sscl_geo.transforms.patches import PatchAugmentation
@@ -87,6 +87,24 @@ def test_validation_sees_each_labelled_pixel_of_its_blocks_once(made):
 def test_without_blocks_there_is_no_validation(made):
     scene, labels, *_ = made
     assert build(scene, labels).val_dataloader() == []
+
+
+def test_blocks_without_labels_for_validation_are_told_and_left_out(made):
+    scene, labels, path, blocks, geobox = made
+    spoil(labels, part_mask(blocks, geobox, "val"), 255)
+    with pytest.warns(NoValidationWarning, match="in the 'val' blocks.*--val-share"):
+        data = build(scene, labels, path)
+    assert data.val_dataloader() == []
+
+
+def test_a_share_for_validation_is_held_out_of_the_training_blocks(made):
+    scene, labels, path, blocks, geobox = made
+    data = build(scene, labels, path, val_share=0.5, patch_size=16)
+    train, held = (d.region.mask(geobox) for d in (data.train_dataset, data.val_dataset))
+    inside = part_mask(blocks, geobox, "train")
+    assert held.any()
+    assert not (held & ~inside).any()
+    assert not (train & (held | ~inside)).any()
 
 
 def test_batches_are_normalised_and_zero_without_data(made):

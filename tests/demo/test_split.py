@@ -1,11 +1,10 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.demo.split import deal_blocks, labels_on_scene
-from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.demo.split import deal_blocks
+from sscl_geo.errors import ConfigError, LabelError, UnevenSplitWarning
+from sscl_geo.io.labelled_ground import labels_on_scene
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.scene import open_scene
 from sscl_geo.splits import part_mask
@@ -13,27 +12,6 @@ from sscl_geo.splits import part_mask
 
 def opened(sample):
     return open_scene(sample.scene), open_labels(sample.labels, sample.classes, sample.column)
-
-
-def test_labels_on_pixels_without_data_do_not_count(made_sample):
-    scene, labels = opened(made_sample)
-    indices = labels_on_scene(labels, scene)
-    assert np.array_equal(indices, labels.on_grid(scene.geobox))
-    assert (indices[:6] == IGNORE_INDEX).all()
-
-
-def test_tiles_leave_no_seam(made_sample, monkeypatch):
-    scene, labels = opened(made_sample)
-    whole = labels_on_scene(labels, scene)
-    monkeypatch.setattr("sscl_geo.demo.split._TILE", 37)
-    assert np.array_equal(labels_on_scene(labels, scene), whole)
-
-
-def test_labels_on_no_data_alone_are_refused(made_sample, make_scene):
-    empty = make_scene(np.full((3, 96, 128), -1, np.float32), name="empty.tif", nodata=-1)
-    scene, labels = opened(replace(made_sample, scene=empty))
-    with pytest.raises(LabelError, match="has data"):
-        labels_on_scene(labels, scene)
 
 
 def test_every_class_stays_in_training(made_sample):
@@ -47,7 +25,10 @@ def test_every_class_stays_in_training(made_sample):
 
 def test_a_scene_of_one_block_is_refused_before_training(made_sample):
     scene, labels = opened(made_sample)
-    with pytest.raises(ConfigError, match="smaller blocks"):
+    with (
+        pytest.warns(UnevenSplitWarning, match="'test' gets 0%"),
+        pytest.raises(ConfigError, match="one part gets none"),
+    ):
         deal_blocks(scene, labels_on_scene(labels, scene), 500, 0.6, 0, test_needs_labels=False)
 
 

@@ -1,5 +1,9 @@
+import warnings
+
 import geopandas as gpd
 import numpy as np
+import pandas as pd
+import pyogrio
 import pytest
 from affine import Affine
 from hypothesis import given, settings
@@ -7,8 +11,14 @@ from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.classes import IGNORE_INDEX
-from sscl_geo.errors import ConfigError, LabelError
-from sscl_geo.splits import part_mask, read_blocks, spatial_blocks, write_blocks
+from sscl_geo.errors import ConfigError, LabelError, UnevenSplitWarning
+from sscl_geo.splits import (
+    count_parts,
+    part_mask,
+    read_blocks,
+    spatial_blocks,
+    write_blocks,
+)
 
 GRIDS = {
     "utm": GeoBox((101, 67), Affine(30, 0, 300_015, 0, -30, 4_100_025), "EPSG:32612"),
@@ -21,8 +31,10 @@ GRIDS = {
     "geographic": GeoBox((101, 67), Affine(1 / 3600, 0, -112.9, 0, -1 / 3600, 37.4), "EPSG:4326"),
 }
 SHARES = {"train": 0.5, "val": 0.2, "test": 0.3}
+too_few_blocks = pytest.mark.filterwarnings("ignore::sscl_geo.errors.UnevenSplitWarning")
 
 
+@too_few_blocks
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("size", [1, 16, 67, 101, 500])
 def test_every_pixel_is_in_exactly_one_part(grid, size):
@@ -35,7 +47,7 @@ def test_every_pixel_is_in_exactly_one_part(grid, size):
 def test_blocks_lie_on_whole_pixels():
     geobox = GRIDS["rotated"]
     blocks = spatial_blocks(geobox, 16, SHARES)
-    row, col = np.mgrid[:101, :67] // 16
+    row, col = np.minimum(np.mgrid[:101, :67] // 16, [[[5]], [[3]]])  # narrow rests are joined
     part = blocks.set_index(["row", "col"])["part"]
     expected = part.loc[list(zip(row.ravel(), col.ravel(), strict=True))].to_numpy()
     mask = part_mask(blocks, geobox, "train")
@@ -48,6 +60,7 @@ def test_a_seed_gives_the_same_blocks_and_another_seed_others():
     assert not first["part"].equals(other["part"])
 
 
+@too_few_blocks
 @given(
     st.integers(1, 12),
     st.integers(1, 12),
@@ -61,6 +74,45 @@ def test_parts_get_their_shares_of_the_blocks(rows, cols, shares, seed):
     counts = spatial_blocks(geobox, 1, named, seed)["part"].value_counts()
     for name, share in named.items():
         assert abs(counts.get(name, 0) - rows * cols * share / sum(shares)) < 1
+
+
+@pytest.mark.parametrize(("length", "sides"), [(90, [40, 50]), (94, [40, 40, 14]), (9, [9])])
+@too_few_blocks
+def test_a_rest_narrower_than_a_third_of_a_block_belongs_to_the_last_one(length, sides):
+    geobox = GeoBox((length, 40), Affine(1, 0, 0, 0, -1, 0), "EPSG:32612")
+    bounds = spatial_blocks(geobox, 40).bounds
+    assert (bounds["maxy"] - bounds["miny"]).tolist() == sides
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [((300, 300), "'train' gets 100% in place of 50%, 'val' gets 0% in place of 10%, 'test'"),
+     ((512, 512), "'val' gets 0% in place of 10%; choose smaller blocks"),
+     ((1024, 1280), None)],
+)  # fmt: skip
+def test_parts_that_blocks_are_too_large_for_are_named(shape, told):
+    geobox = GeoBox(shape, Affine(1, 0, 0, 0, -1, 0), "EPSG:32612")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnevenSplitWarning)
+        spatial_blocks(geobox, 256)
+    assert len(caught) == (told is not None)
+    assert told is None or f"Blocks of 256 pixels cannot be dealt by the shares: {told}" in str(
+        caught[0].message
+    )
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_parts_are_counted_in_pixels_of_the_grid(grid):
+    geobox = GRIDS[grid]
+    labels = np.random.default_rng(0).choice([0, 1, IGNORE_INDEX], geobox.shape).astype(np.uint8)
+    blocks = spatial_blocks(geobox, 16, SHARES, labels=labels, buffer=2)
+    counts = count_parts(blocks, [*SHARES, "none"], geobox, labels).set_index("part")
+    for part in SHARES:
+        mask = part_mask(blocks, geobox, part)
+        assert counts.loc[part, "blocks"] == (blocks["part"] == part).sum()
+        assert counts.loc[part, "pixels"] == mask.sum()
+        assert counts.loc[part, "labelled"] == (labels[mask] != IGNORE_INDEX).sum()
+    assert counts.loc["none"].tolist() == [0, 0, 0]
 
 
 def random_labels(seed):
@@ -104,6 +156,24 @@ def test_a_geopackage_keeps_the_blocks(tmp_path):
     assert np.array_equal(
         part_mask(again, GRIDS["utm"], "test"), part_mask(blocks, GRIDS["utm"], "test")
     )
+
+
+def test_a_style_that_qgis_saved_beside_the_blocks_is_no_layer_of_them(tmp_path):
+    blocks = spatial_blocks(GRIDS["utm"], 16, SHARES)
+    path = write_blocks(blocks, tmp_path / "blocks.gpkg")
+    style = pd.DataFrame({"f_table_name": ["blocks"], "styleQML": ["<qgis/>"]})
+    pyogrio.write_dataframe(style, path, layer="layer_styles")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_blocks(path)["part"].equals(blocks["part"])
+
+
+def test_several_layers_of_which_none_is_called_blocks_are_refused(tmp_path):
+    blocks = spatial_blocks(GRIDS["utm"], 16, SHARES)
+    for layer in ("mine", "yours"):
+        blocks.to_file(tmp_path / "own.gpkg", layer=layer)
+    with pytest.raises(LabelError, match="mine, yours; call the one of the blocks 'blocks'"):
+        read_blocks(tmp_path / "own.gpkg")
 
 
 def test_blocks_in_another_crs_are_reprojected():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from sscl_geo.errors import ConfigError
+from sscl_geo.errors import ConfigError, UnevenSplitWarning
 from sscl_geo.io.scene import open_scene
 from sscl_geo.splits import part_mask, read_blocks, split_scenes, write_blocks
 
@@ -60,6 +60,11 @@ def test_scenes_in_another_crs_are_reprojected(scenes, make_scene):
 def test_scenes_that_cover_each_other_are_refused(scenes):
     with pytest.raises(ConfigError, match="cover all of the part 'train'"):
         split_scenes([scenes[0], scenes[0]], SHARES)
+
+
+def test_a_part_that_no_scene_is_left_for_is_named(scenes):
+    with pytest.warns(UnevenSplitWarning, match="'val' gets 0% in place of 10%; give more scenes"):
+        split_scenes(scenes)
 
 
 def test_no_scene_is_refused():
