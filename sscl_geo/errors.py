@@ -30,6 +30,10 @@ class LabelError(SSCLGeoError):
     """Labels are missing, do not overlap the scene, or hold a class outside the class table."""
 
 
+class NoSharedGroundError(LabelError):
+    """Labels and a scene or map share no ground, or none in the part asked for."""
+
+
 class SamplingError(SSCLGeoError):
     """No place in the scenes satisfies what was asked of a patch or a pair."""
 
@@ -88,6 +92,18 @@ class UnevenSplitWarning(SSCLGeoWarning):
 
 class NoValidationWarning(SSCLGeoWarning):
     """Blocks are for validation, but no label lies in them."""
+
+
+class UnmatchedClassWarning(SSCLGeoWarning):
+    """Labels have a class that a map lacks."""
+
+
+class FewPointsWarning(SSCLGeoWarning):
+    """A class of a map has too few pixels for the reference points that estimates need."""
+
+
+class UnequalPixelsWarning(SSCLGeoWarning):
+    """Pixels of a map differ in area, and are counted alike."""
 
 
 class SkippedRowWarning(SSCLGeoWarning):

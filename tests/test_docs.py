@@ -55,7 +55,11 @@ def workplace(tmp_path, monkeypatch):
         target.write(pixels.clip(1, 255).astype(np.uint8))
         profile = target.profile
     with rasterio.open(tmp_path / "map.tif", "w", **profile | {"count": 1}) as target:
-        target.write(np.where(water, 2, 1).astype(np.uint8), 1)  # as the names are numbered
+        target.write(np.where(water, 2, 1).astype(np.uint8), 1)
+    (tmp_path / "map.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><CategoryNames><Category/><Category>forest</Category>'
+        "<Category>water</Category></CategoryNames></PAMRasterBand></PAMDataset>"
+    )
     corners = [(c, r) for r in range(4, 150, 20) for c in range(4, 180, 24)]
     squares = [
         shapely.box(*(transform @ (c, r + 8)), *(transform @ (c + 8, r))) for c, r in corners

@@ -23,7 +23,8 @@ def evaluate(
 ) -> Path | None:
     """Compare a map, or several, with reference labels, each pixel once.
 
-    Calibration is measured where NAME.confidence.tif lies beside NAME.tif.
+    Calibration is measured where NAME.confidence.tif lies beside NAME.tif. Of several maps those
+    without a label in the part are left out.
 
     Args:
         maps: class rasters, as 'segment' writes.

@@ -19,8 +19,9 @@ def points(
     Args:
         map: class raster, as 'segment' writes, in an equal-area or UTM projection.
         out: GeoPackage for the points.
-        count: number of points; fewer where a class has too few pixels.
-        least: least number of points of each class; the rest go by the pixels of the classes.
+        count: number of points; fewer only where the whole map has fewer pixels.
+        least: least number of points of each class, all its pixels where they are fewer; the rest
+            go by the pixels of the classes.
         seed: seed of the draw.
 
     Returns:

@@ -167,7 +167,7 @@ class LabelledDataModule(BaseDataModule):
                 warnings.warn(NoValidationWarning(_NO_VALIDATION.format(labels.path)), stacklevel=2)
         self.class_counts = cells.counts.sum(axis=0)
         self.band_mean, self.band_std = self._statistics(patches, cells)
-        statistics = (self.band_mean, self.band_std)
+        statistics, ignored = (self.band_mean, self.band_std), self.classes.ignore_index
         changes = radiometric_augmentation(h["strength"], h["preset"], *statistics)
         self.train_aug = PatchAugmentation(
             *statistics,
@@ -176,14 +176,10 @@ class LabelledDataModule(BaseDataModule):
             brightness=h["brightness"],
             contrast=h["contrast"],
             radiometric=changes if h["strength"] else None,
-            ignore_index=self.classes.ignore_index,
+            ignore_index=ignored,
         )
         self.aug = PatchAugmentation(
-            *statistics,
-            moves=False,
-            brightness=0,
-            contrast=0,
-            ignore_index=self.classes.ignore_index,
+            *statistics, moves=False, brightness=0, contrast=0, ignore_index=ignored
         )
         self._is_set_up = True
 

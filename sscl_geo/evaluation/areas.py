@@ -4,7 +4,8 @@ The mapped area of a class is biased by what the map confuses, and a share of ri
 nothing of the map unless it is weighted by how the points were drawn. The estimators here are
 those of Olofsson et al., 2014, Good practices for estimating area and assessing accuracy of land
 change, Remote Sensing of Environment 148, 42-57, doi:10.1016/j.rse.2014.02.015, for points drawn
-at random inside each class of the map.
+at random inside each class of the map. Variances have the factor 1 - n/N of finite populations
+(Cochran, 1977, Sampling Techniques, section 5.4), which the paper leaves out as its maps are large.
 """
 
 import os
@@ -86,7 +87,11 @@ class AreaEstimates:
 
 
 def estimate_from_points(
-    points: ArrayLike, mapped_area: ArrayLike, classes: ClassTable, unit: str = "ha"
+    points: ArrayLike,
+    mapped_area: ArrayLike,
+    classes: ClassTable,
+    unit: str = "ha",
+    mapped_pixels: ArrayLike | None = None,
 ) -> AreaEstimates:
     """Estimate accuracy and areas from points drawn at random inside each class of a map.
 
@@ -96,14 +101,17 @@ def estimate_from_points(
         mapped_area: area of each class on the map, shape (K,), in any unit.
         classes: the K classes.
         unit: unit of the areas.
+        mapped_pixels: pixels of each class on the map, shape (K,), so that a class all of whose
+            pixels were points adds nothing to the margins; without end if None.
 
     Returns:
         estimates with 95 % confidence intervals.
 
     Raises:
-        ConfigError: if the shapes do not fit, or a count or an area is negative.
-        LabelError: if fewer than two points lie in a class that the map has, or there is none in it
-            at all.
+        ConfigError: if the shapes do not fit, a count or an area is negative, or a class has more
+            points than pixels.
+        LabelError: if a class that the map has holds neither two points nor one on its only pixel,
+            or there is none in it at all.
 
     Example:
         >>> from sscl_geo.classes import ClassTable
@@ -116,17 +124,24 @@ def estimate_from_points(
     counts = np.asarray(points, np.int64)
     area = np.asarray(mapped_area, np.float64)
     size = len(classes)
+    pixels = np.full(size, np.inf) if mapped_pixels is None else np.asarray(mapped_pixels)
     if counts.shape != (size, size) or area.shape != (size,) or min(counts.min(), area.min()) < 0:
         raise ConfigError(
             f"Points of shape {counts.shape} and areas of shape {area.shape} do not fit {size} "
             "classes, or one is negative; give (K, K) points and K areas of 0 or more."
         )
     drawn = counts.sum(axis=0)
-    _check(drawn, area, classes)
+    if pixels.shape != (size,) or (drawn > pixels).any():
+        raise ConfigError(
+            f"Pixels of shape {pixels.shape} do not fit {size} classes, or are fewer than the "
+            "points of a class; give the pixels of each class on the map."
+        )
+    _check(drawn, area, pixels, classes)
     weight = area / area.sum()
     share = np.nan_to_num(divide(counts, drawn))  # of the points of each mapped class
     # Variance of each share; a class without area has no weight, whatever stands here.
-    spread = np.nan_to_num(divide(share * (1 - share), drawn - 1))
+    unseen = 1 - np.nan_to_num(divide(drawn, pixels))
+    spread = np.nan_to_num(divide(share * (1 - share), drawn - 1)) * unseen
     right = np.diag(share)
     proportion = share @ weight  # p.k, equation 9
     found = divide(right * weight, proportion)
@@ -144,7 +159,7 @@ def estimate_from_points(
         unit=unit,
         overall_accuracy=_estimate(weight @ right, overall_variance),
         users_accuracy=_estimate(
-            np.where(is_drawn, right, np.nan), np.where(drawn > 1, np.diag(spread), np.nan)
+            np.where(is_drawn, right, np.nan), np.where(is_drawn, np.diag(spread), np.nan)
         ),
         producers_accuracy=_estimate(found, producers_variance),
         area=_estimate(area.sum() * proportion, area.sum() ** 2 * area_variance),
@@ -155,14 +170,19 @@ def _estimate(value: ArrayLike, variance: ArrayLike) -> Estimate:
     return Estimate(np.asarray(value), np.asarray(Z_95 * np.sqrt(variance)))
 
 
-def _check(drawn: NDArray[np.int64], area: NDArray[np.float64], classes: ClassTable) -> None:
+def _check(
+    drawn: NDArray[np.int64],
+    area: NDArray[np.float64],
+    pixels: NDArray[np.number],
+    classes: ClassTable,
+) -> None:
     if not area.sum() > 0 or not np.isfinite(area).all():
         raise LabelError("The areas of the map are all 0 or not known; give a map with classes.")
-    few = np.flatnonzero((area > 0) & (drawn < 2))
+    few = np.flatnonzero((area > 0) & (drawn < np.minimum(2, pixels)))
     if few.size:
         raise LabelError(
             f"The map's class {classes[int(few[0])].name!r} has {drawn[few[0]]} labelled reference "
-            "point(s); label at least two in each class of the map."
+            "point(s); label at least two in each class of the map, or its only pixel."
         )
     strange = np.flatnonzero((area == 0) & (drawn > 0))
     if strange.size:

@@ -1,6 +1,7 @@
 """Comparing maps with reference labels, each pixel once."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from math import ceil
 from pathlib import Path
@@ -8,9 +9,17 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 
-from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable, LandCoverClass, nodata_of
-from sscl_geo.errors import ConfigError, LabelError, SceneError
+from sscl_geo.classes import ClassTable, LandCoverClass, nodata_of
+from sscl_geo.errors import (
+    ConfigError,
+    LabelError,
+    NoSharedGroundError,
+    SceneError,
+    SkippedSceneWarning,
+    UnmatchedClassWarning,
+)
 from sscl_geo.evaluation.boundary import BoundaryCounts
+from sscl_geo.evaluation.class_matching import MapClasses, Matched
 from sscl_geo.evaluation.figures import Evaluation, sum_up
 from sscl_geo.evaluation.tally import Tally
 from sscl_geo.evaluation.value_codes import ValueCodes
@@ -42,8 +51,9 @@ def evaluate(
     """Compare a map, or several, with reference labels on each map's own pixel grid.
 
     Maps are read tile by tile, so that memory does not grow with them. Classes are matched by
-    value; labels of a vector file that has names alone are matched by the names of the map. Where
-    ``NAME.confidence.tif`` lies beside ``NAME.tif``, calibration is measured too.
+    value; labels of a vector file that has names alone are matched by the names of the map, or by
+    its values where a name is the text of one. Where ``NAME.confidence.tif`` lies beside
+    ``NAME.tif``, calibration is measured too.
 
     Args:
         maps: class rasters as ``segment`` writes: whole values from 0 to 254, or up to 65534 where
@@ -67,7 +77,12 @@ def evaluate(
     Raises:
         ConfigError: if there is no map, or the tolerance is negative.
         SceneError: if a map is no georeferenced raster of one band.
-        LabelError: if labels and a map share no labelled pixel, or hold an unexpected class.
+        LabelError: if labels and maps share no labelled pixel or no class, or hold an unexpected
+            class.
+
+    Warns:
+        SkippedSceneWarning: for each of several maps that shares no labelled pixel with its labels.
+        UnmatchedClassWarning: if a map lacks a class that its labels name.
 
     Example:
         >>> from sscl_geo import evaluate
@@ -86,12 +101,33 @@ def evaluate(
     region = None if within is None else Region(within, part)
     labels_of = _opener(labels, classes, column, label_options)
     table = None if classes is None else read_class_table(classes)
-    return sum_up(
-        [
-            _evaluate_map(open_scene(path), labels_of(path), table, region, boundary_tolerance)
-            for path in paths
-        ]
-    )
+    scenes = [_open_map(path) for path in paths]
+    legends = [read_legend(path) for path in paths]
+    names = {v: name for legend in reversed(legends) for v, name in legend.names.items()}
+    known = MapClasses(scenes, names | {c.value: c.name for c in table or ()})
+    found: list[Evaluation] = []
+    without: list[NoSharedGroundError] = []
+    for path, scene, legend in zip(paths, scenes, legends, strict=True):
+        own = labels_of(path)
+        expected = known.match(own)
+        try:
+            found.append(
+                _evaluate_map(scene, own, legend, expected, table, region, boundary_tolerance)
+            )
+        except NoSharedGroundError as error:
+            without.append(error)
+    if not found:
+        raise without[0]
+    for error in without:
+        warnings.warn(f"Left out: {error}", SkippedSceneWarning, stacklevel=2)
+    return sum_up(found)
+
+
+def _open_map(path: _Path) -> Scene:
+    scene = open_scene(path)
+    if len(scene.bands) != 1:
+        raise SceneError(f"{path} has {len(scene.bands)} bands; give a map of one band.")
+    return scene
 
 
 def _opener(
@@ -113,35 +149,36 @@ def _opener(
 def _evaluate_map(
     scene: Scene,
     labels: Labels,
+    legend: Legend,
+    reference: Matched,
     classes: ClassTable | None,
     region: Region | None,
     tolerance: float,
 ) -> Evaluation:
-    if len(scene.bands) != 1:
-        raise SceneError(f"{scene.path} has {len(scene.bands)} bands; give a map of one band.")
     check_overlap(labels, scene.geobox, scene.path)
-    legend = read_legend(scene.path)
-    reference = _reference_classes(labels, legend)
     confidence = _confidence_of(scene)
-    named = [*(c.value for c in (*reference, *(classes or ()))), *legend.names]
+    named = [*(c.value for c in (*reference.classes, *(classes or ()))), *legend.names]
     codes = ValueCodes(named)
-    tally = _count(scene, confidence, labels, reference, codes, region, tolerance)
+    tally = _count(scene, confidence, labels, reference.classes, codes, region, tolerance)
     counts = tally.pairs
     if not counts[:, : codes.nodata].any():
         where = "" if region is None else f" in the part {region.part!r}"
-        raise LabelError(
+        raise NoSharedGroundError(
             f"{scene.path} has no data on any labelled pixel of {labels.path}{where}; give labels "
             "of the same place, or choose another part."
         )
     mapped = codes.values[counts[:, : codes.nodata].any(axis=0)].tolist()
-    table = classes or _union(reference, legend, mapped)
+    labelled = codes.values[counts[: codes.nodata].any(axis=1)].tolist()
+    _warn_of_lacking(scene, labels, reference, labelled)
+    table = classes or _union(reference.classes, legend, mapped)
     values = table.values
-    strange = set(mapped) - set(values)
-    if strange:
-        raise LabelError(
-            f"{scene.path} holds the class value {min(strange)}, which is not among the classes "
-            f"{', '.join(map(str, values))}; add it to the class table."
-        )
+    for path, held in ((scene.path, mapped), (labels.path, labelled)):
+        strange = set(held) - set(values)
+        if strange:
+            raise LabelError(
+                f"{path} holds the class value {min(strange)}, which is not among the classes "
+                f"{', '.join(map(str, values))}; add it to the class table."
+            )
     at = np.searchsorted(codes.values, values)
     return Evaluation(
         table,
@@ -210,19 +247,16 @@ def _confidence_of(scene: Scene) -> Scene | None:
     return confidence
 
 
-def _reference_classes(labels: Labels, legend: Legend) -> tuple[LandCoverClass, ...]:
-    """Classes of the labels; where these have names alone, with the values of the map's legend."""
-    if not labels.is_named_only:
-        return labels.classes.classes
-    value_of = {name.casefold(): value for value, name in legend.names.items()}
-    free = (v for v in range(HIGHEST_VALUE) if v not in legend.names and v != NODATA)
-    missing = [c.name for c in labels.classes if c.name.casefold() not in value_of]
-    if len(missing) == len(labels.classes):
-        return labels.classes.classes
-    value_of |= {name.casefold(): next(free) for name in missing}
-    return tuple(
-        LandCoverClass(value_of[c.name.casefold()], c.name, c.color) for c in labels.classes
-    )
+def _warn_of_lacking(scene: Scene, labels: Labels, reference: Matched, labelled: list[int]) -> None:
+    """Name the classes on labelled pixels that the map lacks: they may only be misspelt."""
+    names = [c.name for c in reference.classes if c.value in reference.lacking & set(labelled)]
+    if names:
+        warnings.warn(
+            f"{scene.path} lacks {', '.join(names)}, which the labels {labels.path} have and which "
+            "count as missed by it; rename what is a class of the map in other words with --remap.",
+            UnmatchedClassWarning,
+            stacklevel=4,
+        )
 
 
 def _union(reference: tuple[LandCoverClass, ...], legend: Legend, mapped: list[int]) -> ClassTable:

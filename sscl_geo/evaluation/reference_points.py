@@ -1,8 +1,10 @@
 """Drawing the reference points from which accuracy and areas of a map are estimated."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import geopandas as gpd
 import numpy as np
@@ -11,7 +13,7 @@ import pyogrio
 from numpy.typing import ArrayLike, NDArray
 
 from sscl_geo.classes import ClassTable
-from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.errors import ConfigError, FewPointsWarning, LabelError, UnequalPixelsWarning
 from sscl_geo.evaluation.areas import AreaEstimates, estimate_from_points
 from sscl_geo.evaluation.figures import Evaluation
 from sscl_geo.geometry.affine import matrix_from_affine, transform_points
@@ -19,11 +21,15 @@ from sscl_geo.geometry.grid import grid_shape, grid_wkt
 from sscl_geo.io.atomic import atomic_path
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.scene import open_scene
+from sscl_geo.maps.areas import GroundArea
 from sscl_geo.maps.products.finished import FinishedMap, open_map
 from sscl_geo.progress import track
 
 _BAND = 512
 """Rows that are read at once."""
+
+_UNEQUAL: Final = 0.01
+"""How much, relatively, pixels may differ in area without a warning."""
 
 _STRATA = "strata"
 """Key of the layer's metadata: the pixels of each class of the map that points were drawn from."""
@@ -40,10 +46,10 @@ def draw_reference_points(
     leans towards the map.
 
     Args:
-        map_path: a class map, as ``segment`` writes. On a geographic grid pixels differ in area,
-            which the estimates do not know of: use a map in an equal-area or UTM projection.
-        count: number of points; fewer where a class has too few pixels.
-        least: least number of points of each class.
+        map_path: a class map, as ``segment`` writes, best in an equal-area or UTM projection: that
+            pixels of other grids differ in area is nothing that the estimates know of.
+        count: number of points; fewer only where the whole map has fewer pixels.
+        least: least number of points of each class; all its pixels where they are fewer.
         seed: seed of the draw.
 
     Returns:
@@ -55,15 +61,28 @@ def draw_reference_points(
             than 2.
         SceneError: if the map cannot be read.
 
+    Warns:
+        FewPointsWarning: if a class has a single pixel.
+        UnequalPixelsWarning: if pixels differ in area by more than a hundredth.
+
     Example:
         >>> from sscl_geo.evaluation import draw_reference_points, write_reference_points
         >>> points = draw_reference_points("map.tif", count=500)  # doctest: +SKIP
         >>> write_reference_points(points, "points.gpkg")  # doctest: +SKIP
     """
     finished = open_map(map_path)
+    _warn_of_unequal_pixels(finished)
     present = finished.pixels > 0
     values = np.array([c.value for c in finished.classes])[present]
     pixels = finished.pixels[present]
+    single = [c.name for c, n in zip(finished.classes, finished.pixels, strict=True) if n == 1]
+    if single:
+        warnings.warn(
+            f"{map_path} has a single pixel of {', '.join(single)}, and so a single point, without "
+            "whose label nothing can be estimated; merge the class into another, or sieve the map.",
+            FewPointsWarning,
+            stacklevel=2,
+        )
     rng = np.random.default_rng(seed)
     allocated = allocate_points(pixels, count, least)
     ranks = [
@@ -87,30 +106,34 @@ def draw_reference_points(
 def allocate_points(pixels: NDArray[np.int64], count: int, least: int) -> NDArray[np.int64]:
     """Number of points of each class: ``least``, or more in proportion to its pixels.
 
+    What a class with fewer pixels than ``least`` cannot take goes to the others.
+
     Args:
         pixels: pixels of each class, above 0.
         count: number of points in all.
-        least: least number of each class; at most its pixels are drawn.
+        least: least number of each class; all its pixels where they are fewer.
 
     Raises:
         ConfigError: as :func:`draw_reference_points` does.
     """
+    floor = np.minimum(least, pixels)
     if least < 2 or count < least * len(pixels):
         raise ConfigError(
             f"{count} points cannot give each of {len(pixels)} classes {least} of them; give at "
             "least 2 for a class, and that number times the classes in all."
         )
+    count = min(count, int(pixels.sum()))
     fixed = np.zeros(len(pixels), bool)
     while True:
-        rest = count - least * int(fixed.sum())
-        wanted = np.where(fixed, least, rest * pixels / max(pixels[~fixed].sum(), 1))
-        small = ~fixed & (wanted < least)
+        rest = count - floor[fixed].sum()
+        wanted = np.where(fixed, floor, rest * pixels / max(pixels[~fixed].sum(), 1))
+        small = ~fixed & (wanted < floor)
         if not small.any():
             break
         fixed |= small
     given = np.floor(wanted).astype(np.int64)
     given[np.argsort(given - wanted, kind="stable")[: count - given.sum()]] += 1
-    return np.minimum(given, pixels)
+    return given
 
 
 def write_reference_points(points: gpd.GeoDataFrame, path: str | os.PathLike[str]) -> Path:
@@ -156,12 +179,16 @@ def estimate_areas(
     Raises:
         LabelError: if the labels are no points, were drawn from another map, or are too few.
 
+    Warns:
+        UnequalPixelsWarning: if pixels of the map differ in area by more than a hundredth.
+
     Example:
         >>> from sscl_geo.evaluation import estimate_areas, evaluate
         >>> result = evaluate("map.tif", "points.gpkg")  # doctest: +SKIP
         >>> estimate_areas(result, "map.tif", "points.gpkg").per_class()  # doctest: +SKIP
     """
     finished = open_map(map_path)
+    _warn_of_unequal_pixels(finished)
     for layer in layers or (None,):
         _check_points(points, layer, finished)
     by_value = {c.value: c for c in (*finished.classes, *evaluation.classes)}
@@ -171,11 +198,28 @@ def estimate_areas(
     at = [index_of[c.value] for c in evaluation.classes]
     counts[np.ix_(at, at)] = evaluation.confusion
     known = bool(np.isfinite(finished.hectares).all())
+    own = [index_of[c.value] for c in finished.classes]
     area = np.zeros(len(classes))
-    area[[index_of[c.value] for c in finished.classes]] = (
-        finished.hectares if known else finished.pixels
-    )
-    return estimate_from_points(counts, area, classes, "ha" if known else "pixels")
+    area[own] = finished.hectares if known else finished.pixels
+    pixels = np.zeros(len(classes), np.int64)
+    pixels[own] = finished.pixels
+    return estimate_from_points(counts, area, classes, "ha" if known else "pixels", pixels)
+
+
+def _warn_of_unequal_pixels(finished: FinishedMap) -> None:
+    """Say so where pixels count alike that differ in area, as on geographic grids of any height."""
+    height, width = grid_shape(finished.geobox)
+    rows, cols = np.meshgrid([0.5, height / 2, height - 0.5], [0.5, width / 2, width - 0.5])
+    area = GroundArea(finished.geobox).pixel_hectares(rows, cols)
+    area = area[np.isfinite(area)]
+    if area.size and np.ptp(area) > _UNEQUAL * area.max():
+        warnings.warn(
+            f"Pixels of {finished.path} differ in area by {np.ptp(area) / area.max():.0%}, and "
+            "estimates from points take them for alike; use a map in an equal-area or UTM "
+            "projection.",
+            UnequalPixelsWarning,
+            stacklevel=3,
+        )
 
 
 def _find(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.classes import ClassTable
-from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.errors import ConfigError, LabelError, NoSharedGroundError
 from sscl_geo.io.class_table import ClassSource, read_classification
 from sscl_geo.io.remap import Key, Remap, Target, read_remap
 
@@ -181,10 +181,10 @@ def check_overlap(labels: Labels, geobox: GeoBox, path: str) -> None:
         path: its name, for the message.
 
     Raises:
-        LabelError: if their extents share no ground.
+        NoSharedGroundError: if their extents share none.
     """
     if not labels.overlaps(geobox):
-        raise LabelError(
+        raise NoSharedGroundError(
             f"The labels {labels.path} lie wholly outside {path}; give labels of the same place, "
             "or correct the coordinate reference system of either."
         )

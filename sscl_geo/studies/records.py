@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,11 +24,13 @@ def check_same(path: Path, dataset: FieldDataset, options: StudyOptions) -> None
         options: the options now.
 
     Raises:
-        ConfigError: naming the first option that differs.
+        ConfigError: naming the first option that differs, or if the file is damaged.
     """
     wanted = json.loads(json.dumps({"dataset": dataset.key, **options.identity()}))
     if path.is_file():
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_record(
+            path, "choose another --out, or remove it if the study there has the same options"
+        )
         for name, value in wanted.items():
             if found.get(name) != value:
                 raise ConfigError(
@@ -37,6 +40,25 @@ def check_same(path: Path, dataset: FieldDataset, options: StudyOptions) -> None
         return
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+
+
+def read_record(path: Path, advice: str) -> dict[str, Any]:
+    """Read a JSON file that a study wrote.
+
+    Args:
+        path: the file.
+        advice: what to do if it is damaged, for the message.
+
+    Raises:
+        ConfigError: if it is damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} is damaged; {advice}.")
+    return found
 
 
 def write_choices(

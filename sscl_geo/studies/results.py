@@ -1,6 +1,7 @@
 """What a study found: a file a run, and tables made of them."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 from sscl_geo.errors import ConfigError
 from sscl_geo.evaluation.figures import Evaluation
 from sscl_geo.io.atomic import atomic_path
+from sscl_geo.studies.records import read_record
 
 FIGURES = {"oa": "OA", "kappa": "kappa", "miou": "mIoU", "mf1": "mF1"}
 """Figures of the table, and their headings; in percent but for kappa."""
@@ -30,12 +32,21 @@ def write_run(path: Path, told: dict[str, Any], evaluation: Evaluation) -> None:
         "oa": figures["overall_accuracy"],
         **{name: figures[name] for name in ("kappa", "miou", "mf1", "boundary_f1")},
         "test_pixels": figures["pixels"],
-        # JSON has no NaN.
-        "classes": json.loads(per_class.to_json(orient="records")),
+        "classes": per_class.to_dict(orient="records"),
         "confusion": evaluation.confusion.tolist(),
     }
+    text = json.dumps(_without_nan(document), indent=1, allow_nan=False)
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with None for NaN, which JSON has not."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def read_runs(folder: Path) -> list[dict[str, Any]]:
@@ -44,22 +55,16 @@ def read_runs(folder: Path) -> list[dict[str, Any]]:
     Raises:
         ConfigError: if a file is damaged.
     """
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise ConfigError(
-                f"{path} is damaged; remove it, and the run is done again."
-            ) from error
-    return found
+    advice = "remove it, and the run is done again"
+    return [read_record(path, advice) for path in sorted(folder.glob("*.json"))]
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """A row a run."""
     table = pd.DataFrame([{k: v for k, v in r.items() if not isinstance(v, list)} for r in runs])
-    # Whole numbers where a row has no seed of pretraining.
-    return table.astype({"pretrain_seed": "Int64"})
+    # Whole numbers where a row has no seed of pretraining, numbers where a figure is not defined.
+    undefined = dict.fromkeys([*FIGURES, "boundary_f1"], float)
+    return table.astype({"pretrain_seed": "Int64", **undefined})
 
 
 def classes_table(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -84,6 +86,36 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         estimate = estimate_from_points(counts, area, ClassTable.from_values([0, 1])).area
         held += abs(estimate.value[0] - 310) <= estimate.margin[0]
     assert held / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_margins_are_those_of_all_samples_of_a_small_map():
+    # Every sample without replacement of a map of 4 and 5 pixels: the mean of the estimated
+    # variances is the variance of the estimates.
+    truth, drawn = [[0, 0, 1, 0], [1, 1, 0, 1, 0]], (2, 3)
+    found = []
+    for picked in itertools.product(*map(itertools.combinations, truth, drawn)):
+        counts = np.stack([np.bincount(column, minlength=2) for column in picked], axis=1)
+        classes = ClassTable.from_values([0, 1])
+        result = estimate_from_points(counts, [4, 5], classes, "pixels", [4, 5])
+        found.append([(e.value[()], e.margin[()]) for e in (result.overall_accuracy,)])
+        found[-1].append((result.area.value[1], result.area.margin[1]))
+    value, margin = np.moveaxis(np.array(found), -1, 0)
+    assert value.mean(axis=0) == pytest.approx([6 / 9, 4])
+    assert ((margin / Z_95) ** 2).mean(axis=0) == pytest.approx(value.var(axis=0))
+
+
+def test_a_class_of_one_pixel_needs_one_point():
+    classes = ClassTable.from_values([1, 2])
+    result = estimate_from_points([[40, 0], [10, 1]], [999, 1], classes, "pixels", [999, 1])
+    of_the_other = Z_95 * 999 * np.sqrt(0.8 * 0.2 / 49 * (1 - 50 / 999))
+    assert result.users_accuracy.value[1] == 1
+    assert result.users_accuracy.margin[1] == 0
+    assert result.area.margin.tolist() == pytest.approx([of_the_other, of_the_other])
+
+
+def test_more_points_than_pixels_are_refused():
+    with pytest.raises(ConfigError, match="fewer than the points"):
+        estimate_from_points([[3]], [2], ClassTable.from_values([1]), "pixels", [2])
 
 
 def test_a_class_that_the_map_lacks_still_has_an_area():

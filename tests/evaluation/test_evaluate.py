@@ -13,7 +13,13 @@ from torchmetrics.functional.classification import (
 )
 
 from sscl_geo.classes import ClassTable
-from sscl_geo.errors import ConfigError, LabelError, SceneError
+from sscl_geo.errors import (
+    ConfigError,
+    LabelError,
+    SceneError,
+    SkippedSceneWarning,
+    UnmatchedClassWarning,
+)
 from sscl_geo.evaluation import compare, evaluate
 from sscl_geo.io.labels import open_labels
 from sscl_geo.io.scene import open_scene
@@ -133,7 +139,8 @@ def test_names_without_numbers_are_matched_to_the_legend_of_the_map(make_scene, 
         {"label": ["Water", "Forest", "alpine"]}, geometry=points, crs="EPSG:32612"
     )
     frame.to_file(tmp_path / "points.gpkg")
-    result = evaluate(path, tmp_path / "points.gpkg")
+    with pytest.warns(UnmatchedClassWarning, match="lacks alpine"):
+        result = evaluate(path, tmp_path / "points.gpkg")
     assert dict(zip(result.classes.values, result.classes.names, strict=True)) == {
         0: "alpine",
         1: "water",
@@ -280,6 +287,30 @@ def test_maps_that_name_a_value_differently_are_refused(make_map, make_scene):
     ]
     with pytest.raises(LabelError, match="give a class table for all"):
         evaluate(paths, make_scene(values[None], name="truth.tif"))
+
+
+def test_maps_without_labels_in_the_part_are_left_out(make_scene):
+    values = np.array([[[1, 2], [2, 1]]], np.uint8)
+    inside = make_scene(values, name="inside.tif")
+    geobox = open_scene(inside).geobox
+    beside = make_scene(
+        values, name="beside.tif", transform=geobox.affine * Affine.translation(2, 0)
+    )
+    far = make_scene(values, name="far.tif", grid="web_mercator")
+    labels = make_scene(np.tile(values, 2), name="truth.tif")
+    blocks = gpd.GeoDataFrame({"part": ["test"]}, geometry=[geobox.extent.geom], crs="EPSG:32612")
+    with pytest.warns(SkippedSceneWarning) as told:
+        result = evaluate([far, inside, beside], labels, within=blocks)
+    messages = [str(w.message) for w in told if w.category is SkippedSceneWarning]
+    assert (result.name, result.pixels) == ("inside.tif", 4)
+    assert ["far.tif" in message for message in messages] == [True, False]
+
+
+def test_maps_none_of_which_has_labels_are_refused(make_scene):
+    values = np.array([[[1, 2], [2, 1]]], np.uint8)
+    paths = [make_scene(values, name=f"{n}.tif", grid="web_mercator") for n in (1, 2)]
+    with pytest.raises(LabelError, match=r"wholly outside .*1\.tif"):
+        evaluate(paths, make_scene(values, name="truth.tif"))
 
 
 def test_no_map_is_refused(pair):

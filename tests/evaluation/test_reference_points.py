@@ -1,11 +1,18 @@
 import geopandas as gpd
 import numpy as np
 import pytest
+from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sscl_geo.classes import ClassTable
-from sscl_geo.errors import ConfigError, LabelError
+from sscl_geo.errors import (
+    ConfigError,
+    FewPointsWarning,
+    LabelError,
+    UnequalPixelsWarning,
+    UnmatchedClassWarning,
+)
 from sscl_geo.evaluation import (
     allocate_points,
     draw_reference_points,
@@ -84,13 +91,72 @@ def test_each_class_gets_its_least_and_the_rest_in_proportion(pixels, least, mor
     given_points = allocate_points(pixels, count, least)
     assert (given_points >= np.minimum(least, pixels)).all()
     assert (given_points <= pixels).all()
-    assert given_points.sum() <= count
-    if (given_points < pixels).all():
-        assert given_points.sum() == count
+    assert given_points.sum() == min(count, pixels.sum())
     above = (given_points > least + 1) & (given_points < pixels)
     rate = given_points[above] / pixels[above]
     if above.sum() > 1:  # as many points for a pixel, up to rounding
         assert np.ptp(rate) <= (2 / pixels[above]).max()
+
+
+@pytest.fixture
+def stray():
+    """Two classes, and a single pixel of a third."""
+    values = np.repeat(np.array([[1], [2]], np.uint8), 30, axis=0).repeat(40, axis=1)
+    values[7, 7] = 5
+    return values
+
+
+def test_points_that_a_small_class_cannot_take_go_to_the_others(make_map, stray):
+    path = make_map(stray, CLASSES)
+    with pytest.warns(FewPointsWarning, match="a single pixel of field"):
+        assert len(draw_reference_points(path, 200, 50)) == 200
+
+
+@pytest.mark.filterwarnings("ignore::sscl_geo.errors.FewPointsWarning")
+def test_a_class_of_one_pixel_can_be_estimated(make_map, stray, tmp_path):
+    path = make_map(stray, CLASSES)
+    points = write_reference_points(draw_reference_points(path, 200, 50), tmp_path / "p.gpkg")
+    label(points, stray, path).to_file(tmp_path / "labelled.gpkg")
+    result = estimate_areas(evaluate(path, tmp_path / "labelled.gpkg"), path, points)
+    assert result.area.value == pytest.approx([0.09 * n for n in (1199, 1200, 1)], rel=1e-3)
+    assert result.overall_accuracy.margin == 0
+
+
+def test_names_and_values_may_be_mixed(make_map, values, tmp_path):
+    path = make_map(values, CLASSES)
+    points = write_reference_points(draw_reference_points(path, 120, 20), tmp_path / "p.gpkg")
+    labelled = label(points, values, path)
+    as_values = {c.name: str(c.value) for c in CLASSES}
+    labelled["class"] = labelled["class"].where(
+        labelled.index % 2 == 0, labelled["class"].map(as_values)
+    )
+    labelled.to_file(tmp_path / "labelled.gpkg")
+    result = estimate_areas(evaluate(path, tmp_path / "labelled.gpkg"), path, points)
+    assert result.classes.names == CLASSES.names
+    assert result.overall_accuracy.value == 1
+
+
+def test_a_class_that_the_map_lacks_has_an_area_of_its_own(make_map, values, tmp_path):
+    path = make_map(np.where(values == 5, 0, values), ClassTable(CLASSES.classes[:2]))
+    points = write_reference_points(draw_reference_points(path, 900, 200), tmp_path / "p.gpkg")
+    label(points, values, path).to_file(tmp_path / "labelled.gpkg")
+    with pytest.warns(UnmatchedClassWarning, match="lacks field"):
+        evaluation = evaluate(path, tmp_path / "labelled.gpkg")
+    result = estimate_areas(evaluation, path, points)
+    area = dict(zip(result.classes.names, result.area.value, strict=True))
+    assert area["field"] == pytest.approx(0.09 * np.count_nonzero(values == 5), rel=1e-3)
+    assert area["class 0"] == 0
+
+
+def test_pixels_that_differ_in_area_are_told_of(make_map, values, tmp_path):
+    path = make_map(values, CLASSES, crs="EPSG:4326", transform=Affine(0.1, 0, 5, 0, -0.1, 60))
+    with pytest.warns(UnequalPixelsWarning, match=r"by 1\d%"):
+        points = draw_reference_points(path, 120, 20)
+    write_reference_points(points, tmp_path / "p.gpkg")
+    label(tmp_path / "p.gpkg", values, path).to_file(tmp_path / "labelled.gpkg")
+    evaluation = evaluate(path, tmp_path / "labelled.gpkg")
+    with pytest.warns(UnequalPixelsWarning):
+        estimate_areas(evaluation, path, tmp_path / "p.gpkg")
 
 
 @pytest.mark.parametrize(("count", "least"), [(10, 5), (100, 1)])

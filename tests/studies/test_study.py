@@ -11,8 +11,10 @@ import rasterio
 import torch
 
 from sscl_geo.bundle import load_bundle
+from sscl_geo.classes import ClassTable
 from sscl_geo.datasets.scenes import SceneDataset
 from sscl_geo.errors import ConfigError, SkippedRowWarning
+from sscl_geo.evaluation import BoundaryCounts, Evaluation
 from sscl_geo.io.units import BandUnits
 from sscl_geo.models.encoders import build_encoder
 from sscl_geo.models.predictor import build_predictor
@@ -21,6 +23,8 @@ from sscl_geo.studies.georeferencing import write_scenes
 from sscl_geo.studies.options import Machine
 from sscl_geo.studies.patch_grid import PatchGrid
 from sscl_geo.studies.potsdam import POTSDAM
+from sscl_geo.studies.records import check_same
+from sscl_geo.studies.results import read_runs, runs_table, summary, write_run
 from sscl_geo.studies.testing import evaluate_tiles
 
 CPU = Machine(accelerator="cpu", precision="32-true")
@@ -97,6 +101,28 @@ def test_another_study_in_the_same_folder_is_refused(study, potsdam):
     other = StudyOptions(rows=("random",), lr=1.0)
     with pytest.raises(ConfigError, match="holds a study with label_share"):
         run_study(POTSDAM, potsdam, study[1], other, CPU)
+
+
+@pytest.mark.parametrize("text", ['{"dataset": "pots', "[]"])
+def test_a_damaged_file_of_options_is_told_of(tmp_path, text):
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"study\.json is damaged; choose another --out"):
+        check_same(tmp_path / "study.json", POTSDAM, QUICK)
+
+
+def test_figures_that_are_not_defined_are_null_and_read_as_nan(tmp_path):
+    evaluation = Evaluation(
+        ClassTable.from_values([1, 2]),
+        np.array([[3, 0], [0, 0]]),
+        np.zeros(2, np.int64),
+        BoundaryCounts.of(2, np.zeros((4, 2), np.int64)),
+    )
+    told = {"row": "random", "seed": 0, "pretrain_seed": None}
+    write_run(tmp_path / "run.json", told, evaluation)
+    run = json.loads((tmp_path / "run.json").read_text(), parse_constant=pytest.fail)
+    assert run["boundary_f1"] is None
+    assert run["classes"][1]["iou"] is None
+    assert "nan" in summary(runs_table(read_runs(tmp_path)), ["random"])["kappa"].tolist()
 
 
 def test_no_file_of_the_test_part_is_opened_before_the_test(potsdam, tmp_path, monkeypatch):
