@@ -198,7 +198,11 @@ class SceneDataset(GeoDataset):
         return self._readers[scene]
 
     def _make_reader(self, scene: int) -> SceneReader:
-        return SceneReader(self.scenes[scene], self.bands if self._by_name else None)
+        found = self.scenes[scene]
+        # The same names in another order, each once: a place in the file says nothing then.
+        is_permuted = found.bands != self.bands and set(found.bands) == set(self.bands)
+        by_name = self._by_name or (is_permuted and len(set(self.bands)) == len(found.bands))
+        return SceneReader(found, self.bands if by_name else None)
 
     def __getitem__(self, index: GeoSlice) -> Sample:
         """Read a mosaic by map coordinates, as TorchGeo's datasets do.

@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pyproj
 import shapely
+from numpy.typing import NDArray
 from pyogrio.errors import DataSourceError
 from shapely.geometry.base import BaseGeometry
 
@@ -45,7 +47,7 @@ class Area:
             around: ground in it. In degrees, the area is brought to the turn around the globe that
                 the ground's longitudes belong to.
         """
-        carried = self._geometry if crs == self.crs else self._bent(crs)
+        carried = self._geometry if crs == self.crs else self._bent(crs, around)
         if not crs.is_geographic:
             return carried
         turns = whole_turns(carried.bounds[::2], around.bounds[::2])
@@ -53,14 +55,22 @@ class Area:
             return carried
         return shapely.union_all([moved_east(carried, turn) for turn in turns])
 
-    def _bent(self, crs: pyproj.CRS) -> BaseGeometry:
-        west, south, east, north = self._geometry.bounds
-        step = max(east - west, north - south) / _PARTS_OF_A_SIDE
-        dense = shapely.segmentize(self._geometry, step)
-        carried = gpd.GeoSeries([dense], crs=self.crs).to_crs(crs).to_numpy()
+    def _bent(self, crs: pyproj.CRS, around: BaseGeometry) -> BaseGeometry:
+        carried = _carry(self._geometry, self.crs, crs)
+        if not np.isfinite(shapely.bounds(carried)).all():
+            # It reaches beyond what the projection knows: the part near the ground is enough.
+            near = shapely.box(*shapely.total_bounds(_carry(around, crs, self.crs)))
+            near = near.buffer(0.05 * near.length)
+            carried = _carry(shapely.intersection(self._geometry, near), self.crs, crs)
         if crs.is_geographic and not self.crs.is_geographic:
             carried = cut_at_antimeridian(carried)
         return shapely.make_valid(carried[0])
+
+
+def _carry(geometry: BaseGeometry, source: pyproj.CRS, target: pyproj.CRS) -> NDArray[np.object_]:
+    west, south, east, north = geometry.bounds
+    dense = shapely.segmentize(geometry, max(east - west, north - south) / _PARTS_OF_A_SIDE)
+    return gpd.GeoSeries([dense], crs=source).to_crs(target).to_numpy()
 
 
 def _polygons(aoi: AreaOfInterest, crs: pyproj.CRS) -> gpd.GeoSeries:

@@ -93,7 +93,7 @@ def class_layer(classes: ClassTable, decision: Decision = _MOST_PROBABLE) -> Lay
 
     def from_index(index: Tensor) -> Tensor:
         if classes.values == tuple(range(len(classes))):
-            return index
+            return index.to(dtype)
         return lookup.to(index.device)[index.int()].to(dtype)
 
     def compute(values: Tensor) -> Tensor:

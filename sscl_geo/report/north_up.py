@@ -10,7 +10,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioIOError
 from rasterio.vrt import WarpedVRT
 
@@ -75,7 +75,7 @@ def read_on(
                 height=height,
                 width=width,
                 resampling=resampling,
-                add_alpha=source.nodata is None,
+                add_alpha=source.nodata is None and ColorInterp.alpha not in source.colorinterp,
             ) as view:
                 return view.read(indexes, masked=True)
     except RasterioIOError as error:

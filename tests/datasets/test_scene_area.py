@@ -95,6 +95,16 @@ def test_long_edges_bend_as_they_should() -> None:
     assert shapely.hausdorff_distance(straight, fine) > 50
 
 
+@pytest.mark.parametrize(
+    "area", [(-180, -90, 180, 90), (-180, 0, 0, 90), (-180, -60, 180, 85)], ids=str
+)
+def test_an_area_may_reach_beyond_the_domain_of_the_projection(row_of_scenes, area) -> None:
+    world = gpd.GeoSeries([shapely.box(*area)], crs="EPSG:4326")
+    dataset = SceneDataset(row_of_scenes, aoi=world)
+    assert names(dataset) == ["0", "1", "2"]
+    assert dataset.aoi.covers(shapely.box(*dataset.index.total_bounds))
+
+
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
 def test_longitudes_of_scenes_may_go_on_beyond_180_degrees(make_scene, crs: str) -> None:
     scenes = [

@@ -145,3 +145,17 @@ def test_a_pickled_dataset_carries_no_handle(make_scene) -> None:
     twin = pickle.loads(pickle.dumps(dataset))  # noqa: S301 - made here
     assert twin.reader(0)._handle._dataset is None
     np.testing.assert_array_equal(twin.read(0, 0, 0, 4, 4).image, dataset.read(0, 0, 0, 4, 4).image)
+
+
+def test_the_same_bands_in_another_order_are_read_by_name(make_scene):
+    red, nir = np.full((2, 1, 6, 6), [[[[3]]], [[[9]]]], np.uint8)
+    paths = [
+        make_scene(np.concatenate([red, nir]), "a.tif", descriptions=("red", "nir")),
+        make_scene(np.concatenate([nir, red]), "b.tif", descriptions=("nir", "red")),
+    ]
+    scenes = SceneDataset(paths)
+    assert scenes.bands == ("red", "nir")
+    for number in range(2):
+        pixels = scenes.read(number, 0, 0, 6, 6).image
+        assert (pixels[0] == 3).all()
+        assert (pixels[1] == 9).all()

@@ -4,10 +4,12 @@ import rasterio
 import torch
 from scipy.stats import entropy as scipy_entropy
 
+from sscl_geo.classes import ClassTable
 from sscl_geo.io.scene import open_scene
 from sscl_geo.maps.layers import (
     LAYER_NAMES,
     WithPeak,
+    class_layer,
     disagreement,
     entropy,
     margin,
@@ -25,6 +27,14 @@ def probabilities():
 def test_the_most_probable_class_is_that_of_argmax_also_among_equals(probabilities):
     coarse = (probabilities * 4).round()
     np.testing.assert_array_equal(most_probable(coarse), coarse.numpy().argmax(axis=0))
+
+
+def test_256_classes_leave_room_for_nodata():
+    classes = ClassTable.from_values(range(256))
+    layer = class_layer(classes)
+    assert layer.dtype == "uint16"
+    index = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
+    assert str(layer.from_index(index).dtype) == "torch.uint16"
 
 
 def test_entropy_is_that_of_scipy_as_a_share_of_the_largest(probabilities):

@@ -75,6 +75,13 @@ def test_the_scene_lies_below_on_the_same_pixels(make_map, make_scene, values):
     assert data_of(page)["scene"].startswith("data:image/webp;base64,")
 
 
+def test_a_scene_with_alpha_lies_below_a_map_on_another_grid(make_map, make_scene, values):
+    pixels = np.random.default_rng(0).integers(1, 255, (4, 40, 60)).astype(np.uint8)
+    scene = make_scene(pixels, photometric="RGB", alpha="YES")
+    turned = open_map(make_map(values, TABLE, grid="rotated"))
+    assert data_of(render_map_page(turned, open_scene(scene)))["scene"]
+
+
 def test_an_unwritable_page_is_one_sentence(make_map, values, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="Cannot write"):

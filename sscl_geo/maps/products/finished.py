@@ -18,6 +18,7 @@ from sscl_geo.errors import SceneError
 from sscl_geo.io.legend import read_legend
 from sscl_geo.io.remote import side_car_env
 from sscl_geo.maps.class_areas import ClassAreas
+from sscl_geo.maps.files import RUN_TAG
 from sscl_geo.maps.products.attributes import read_order
 from sscl_geo.progress import progress_bar
 
@@ -132,8 +133,17 @@ def open_map(path: str | os.PathLike[str]) -> FinishedMap:
         pixels=areas.pixels[ordered],
         hectares=areas.hectares[ordered],
         tags=tags,
-        confidence=confidence if confidence.is_file() else None,
+        confidence=confidence if _is_of_this_run(confidence, tags, geobox) else None,
     )
+
+
+def _is_of_this_run(layer: Path, tags: Mapping[str, str], geobox: GeoBox) -> bool:
+    """Whether a layer beside a map belongs to it, and was not left behind by another run."""
+    if not layer.is_file():
+        return False
+    with rasterio.open(layer) as source:
+        same_run = source.tags().get(RUN_TAG) == tags.get(RUN_TAG)
+        return same_run and source.shape == geobox.shape and source.transform == geobox.affine
 
 
 def _count(source: rasterio.DatasetReader, geobox: GeoBox) -> ClassAreas:

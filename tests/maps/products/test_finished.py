@@ -54,6 +54,14 @@ def test_the_confidence_beside_is_found(make_map, values):
     assert open_map(path).confidence == path.with_name("map.confidence.tif")
 
 
+def test_the_confidence_of_another_run_is_not_of_this_map(make_map, values):
+    make_map(values, TABLE, percent=np.full(values.shape, 50))
+    path = make_map(values, TABLE, tags={"SSCL_GEO_RUN": "another"})
+    assert open_map(path).confidence is None
+    path = make_map(values[:30], TABLE)
+    assert open_map(path).confidence is None
+
+
 @pytest.mark.parametrize(
     ("pixels", "why"),
     [
