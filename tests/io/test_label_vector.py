@@ -1,3 +1,5 @@
+from zipfile import ZipFile
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -125,6 +127,48 @@ def test_numbers_written_as_text_are_numbers(write):
         9,
         10,
     )
+
+
+def test_an_empty_part_of_a_collection_takes_nothing_with_it(write):
+    whole = shapely.GeometryCollection([box(0, 0, 4, 2), shapely.Polygon()])
+    assert np.count_nonzero(open_labels(write([whole], value=[1])).on_grid(GRID) == 0) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("l.gdb", "OpenFileGDB"), ("l.shz", "ESRI Shapefile")]
+)
+def test_databases_in_folders_and_zipped_shapefiles_are_read(tmp_path, name, driver):
+    frame = gpd.GeoDataFrame({"label": ["oak"]}, geometry=[pixel(0, 0)], crs="EPSG:32612")
+    frame.to_file(tmp_path / name, driver=driver)
+    assert open_labels(tmp_path / name).on_grid(GRID)[0, 0] == 0
+
+
+def test_a_folder_with_a_shapefile_is_read(write, tmp_path):
+    write([pixel(0, 0)], "labels.shp", value=[1])
+    assert open_labels(tmp_path).on_grid(GRID)[0, 0] == 0
+
+
+@pytest.mark.parametrize("file", ["l.shp", "l.gpkg"])
+@pytest.mark.parametrize("beside", [{}, {"a/readme.txt": b"", "__MACOSX/a/._l": b""}])
+def test_a_zip_may_hold_its_files_in_a_folder(write, tmp_path, file, beside):
+    write([pixel(0, 0)], file, value=[1])
+    with ZipFile(tmp_path / "l.zip", "w") as archive:
+        for part in tmp_path.glob("l.[!z]*"):
+            archive.write(part, f"a/{part.name}" if beside else f"a/b/{part.name}")
+        for name, content in beside.items():
+            archive.writestr(name, content)
+    assert open_labels(tmp_path / "l.zip").on_grid(GRID)[0, 0] == 0
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    (tmp_path / "l.zip").write_bytes(b"PK\x05\x06" + b"\xff" * 18)
+    with pytest.raises(LabelError, match="Cannot read"):
+        open_labels(tmp_path / "l.zip")
+
+
+def test_a_folder_without_layers_is_refused(tmp_path):
+    with pytest.raises(LabelError, match="no suffix of a vector file, and are no usable raster"):
+        open_labels(tmp_path)
 
 
 def test_a_given_table_matches_text_by_name(write):
