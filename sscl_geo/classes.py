@@ -4,12 +4,12 @@ import colorsys
 import csv
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sscl_geo.errors import LabelError
+from sscl_geo.io.csv_file import read_csv
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,18 +173,12 @@ class ClassTable:
     def from_csv(cls, path: str | os.PathLike[str]) -> "ClassTable":
         """Read a table with the columns ``value``, ``name`` and, optionally, ``color`` (#rrggbb).
 
+        Commas, semicolons or tabs stand between them; rows without an entry are left out.
+
         Raises:
             LabelError: if the file is missing or a row cannot be understood.
         """
-        try:
-            with Path(path).open(encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file))
-        except OSError as error:
-            raise LabelError(f"There is no class table {path}; check the path.") from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise LabelError(
-                f"{path} cannot be read as a class table; save it as CSV in UTF-8 ({error})."
-            ) from error
+        rows = read_csv(path, "class table", ("value", "name"))
         return cls(tuple(parse_row(path, i, row) for i, row in enumerate(rows)))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
@@ -197,7 +191,7 @@ class ClassTable:
             writer.writerows([c.value, c.name, c.hex_color] for c in self.classes)
 
 
-def parse_row(path: object, i: int, row: dict[str, str | None]) -> LandCoverClass:
+def parse_row(path: object, i: int, row: Mapping[str, str | None]) -> LandCoverClass:
     """Read one class from a row of texts.
 
     Args:

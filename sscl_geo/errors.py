@@ -82,6 +82,10 @@ class CollapseWarning(SSCLGeoWarning):
     """The learned features show signs of collapse, with the suspected cause."""
 
 
+class SimilarNamesWarning(SSCLGeoWarning):
+    """Labels have classes whose names differ in case only."""
+
+
 class SkippedLabelWarning(SSCLGeoWarning):
     """Some labels were left out, with the reason."""
 

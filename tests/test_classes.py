@@ -65,6 +65,18 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path: Path, row: str) -> None:
         ClassTable.from_csv(tmp_path / "c.csv")
 
 
+@pytest.mark.parametrize("text", ["", "value|name\n1|water\n", "value,name\n"])
+def test_a_file_without_columns_or_rows_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.csv").write_text(text)
+    with pytest.raises(LabelError, match="is no class table; give a first line 'value,name'"):
+        ClassTable.from_csv(tmp_path / "c.csv")
+
+
+def test_a_folder_is_no_class_table(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="cannot be read; give a file"):
+        ClassTable.from_csv(tmp_path)
+
+
 def test_a_missing_table_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="There is no class table"):
         ClassTable.from_csv(tmp_path / "none.csv")

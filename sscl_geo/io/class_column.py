@@ -1,7 +1,7 @@
 """Finding the classes in the attribute table of a vector layer."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import geopandas as gpd
 import numpy as np
@@ -12,14 +12,18 @@ from sscl_geo.classes import HIGHEST_VALUE, ClassTable
 from sscl_geo.errors import LabelError
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.qgis_style import Color, QgisStyle, hex_color
-from sscl_geo.io.remap import Remap
+from sscl_geo.io.remap import Key, Remap, number_or_text
 from sscl_geo.io.source_classes import UNKNOWN, SourceClass, assign_classes
 
 CLASS_COLUMNS = (
-    "class", "label", "class_name", "classname", "category", "landcover", "land_cover", "name",
-    "value", "class_id", "classid", "class_value", "code", "id",
+    "class", "label", "class_name", "classname", "category", "landcover", "land_cover", "landuse",
+    "land_use", "lulc", "type", "name", "value", "class_id", "classid", "class_value", "class_valu",
+    "code", "id",
 )  # fmt: skip
 """Names of columns taken for the class when none is given, best first; case does not matter."""
+
+_FEW: Final = 8
+"""Features that may each have a class of their own in a column that was not named."""
 
 COLOR_COLUMNS = ("color", "colour", "hex", "hex_color")
 """Names of columns of colours such as ``#1f78b4``; case does not matter."""
@@ -55,17 +59,19 @@ def read_classes(
 ) -> FeatureClasses:
     """Read the class of each feature.
 
-    Numbers are class values. Text gives names; their values come from a column of numbers that
-    goes one to one with them (``id`` beside ``label``), or else are 1, 2, ... in alphabetical
-    order. Names for a column of numbers are looked for in the same way. Colours come from a column
-    of them (:data:`COLOR_COLUMNS`); names and colours that the layer has not, from its style.
+    Numbers are class values, also where they are written as text. Other text gives names; their
+    values come from a column of numbers that goes one to one with them (``id`` beside ``label``),
+    or else are 1, 2, ... in alphabetical order. Names for a column of numbers are looked for in the
+    same way. Colours come from a column of them (:data:`COLOR_COLUMNS`); names and colours that the
+    layer has not, from its style.
 
     Args:
         frame: the layer.
         path: its file, for messages.
         wanted: the classes to expect; made from the column if None.
         column: the class column; if None that of ``wanted``, the only column there is, the first of
-            :data:`CLASS_COLUMNS` that is there, or that of the style.
+            :data:`CLASS_COLUMNS` that is there, or that of the style. None is guessed that differs
+            in each of many features.
         remap: rules that merge, rename or drop classes.
         style: how QGIS draws the layer.
 
@@ -76,29 +82,32 @@ def read_classes(
     wanted, remap = wanted or Classification(), remap or Remap()
     styled = None if style is None else style.column
     column = _choose_column(frame, path, column, wanted.column, styled)
-    own = _tidy(frame[column])
-    if not own.notna().any():
+    keys = _keys(frame[column])
+    distinct = sorted(keys.dropna().unique(), key=lambda key: (isinstance(key, str), key))
+    if not distinct:
         raise LabelError(
             f"Column {column!r} of {path} is empty in each of its {len(frame)} features; fill in "
             "the class of each, by name or value, in a GIS, or name another column."
         )
     where = f"Column {column!r} of {path}"
-    is_text = not pd.api.types.is_numeric_dtype(own)
-    keys: pd.Series = own if is_text else _whole(own, where)
-    partner = _partner(frame, column, keys, numeric=is_text, limited=not remap.rules)
+    fraction = next((key for key in distinct if isinstance(key, float)), None)
+    if fraction is not None:
+        raise LabelError(
+            f"{where} holds {fraction:g}, which is no class value; use whole numbers "
+            f"from 0 to {HIGHEST_VALUE}, or name another column."
+        )
+    partner = _partner(frame, column, keys, limited=not remap.rules)
     colors = _colors(frame, keys)
-    distinct = sorted(keys.dropna().unique())
     drawn = style if styled == column else None
     sources = [_source(key, partner.get(key), colors.get(key), drawn) for key in distinct]
     found = assign_classes(sources, wanted, remap, where)
     index_of = dict(zip(distinct, found.indices, strict=True))
-    unknown = [key for key in distinct if index_of[key] == UNKNOWN]
-    if unknown:
-        known = [c.name if is_text else str(c.value) for c in found.classes]
+    unknown = next((key for key in distinct if index_of[key] == UNKNOWN), None)
+    if unknown is not None:
+        known = [c.name if isinstance(unknown, str) else str(c.value) for c in found.classes]
         raise LabelError(
-            f"{where} holds the class {str(unknown[0])!r}, which is not among "
-            f"{', '.join(known)}; add it to the class table, remap it, or correct the "
-            "labels."
+            f"{where} holds the class {str(unknown)!r}, which is not among {', '.join(known)}; add "
+            "it to the class table, remap it, or correct the labels."
         )
     ignored, dtype = found.classes.ignore_index, found.classes.index_dtype
     indices = keys.map(index_of).fillna(ignored).to_numpy(dtype=dtype)
@@ -107,19 +116,22 @@ def read_classes(
     )
 
 
-def _source(key: Any, partner: Any, color: Color | None, style: QgisStyle | None) -> SourceClass:
+def _source(key: Key, partner: Any, color: Color | None, style: QgisStyle | None) -> SourceClass:
     """One distinct entry of the class column, with what stands beside it and in the style."""
     drawn = None if style is None else style.entry(key)
     label = drawn.label if drawn is not None and len(drawn.values) == 1 else ""
     color = color or (None if drawn is None else drawn.color)
     if isinstance(key, str):
-        value = None if partner is None else int(partner)
         names = (key, *([label] if label else ()))
         return SourceClass(
-            (*names, *(() if value is None else (value,))), value, names[-1], color, is_text=True
+            (*names, *(() if partner is None else (partner,))),
+            partner,
+            names[-1],
+            color,
+            is_text=True,
         )
-    name = label or None if partner is None else str(partner)
-    return SourceClass((int(key), *([name] if name else ())), int(key), name, color)
+    name = partner or label or None
+    return SourceClass((key, *([name] if name else ())), key, name, color)
 
 
 def _choose_column(
@@ -133,65 +145,62 @@ def _choose_column(
         return column
     if wanted in columns:
         return wanted
-    if len(columns) == 1:
-        return columns[0]
     by_name = {c.lower(): c for c in reversed(columns)}
-    for name in CLASS_COLUMNS:
-        if name in by_name:
-            return by_name[name]
+    usual = [by_name[name] for name in CLASS_COLUMNS if name in by_name]
+    guesses = columns if len(columns) == 1 else usual
+    running = [c for c in guesses if _is_running(frame[c])]
+    guess = next((c for c in guesses if c not in running), None)
+    if guess is not None:
+        return guess
     if styled in columns:
         return styled
+    why = f": {running[0]!r} differs in each of its {len(frame)} features" if running else ""
     raise LabelError(
-        f"It is not clear which column of {path} holds the class; name one of {listed}."
+        f"It is not clear which column of {path} holds the class{why}; name one of {listed}."
     )
 
 
-def _tidy(column: pd.Series) -> pd.Series:
-    """Numbers as numbers, also where they were written as text; anything else as stripped text."""
-    if pd.api.types.is_bool_dtype(column):
-        return column.astype("Int64")
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    text = column.astype("string").str.strip()
-    text = text.mask(text == "")
-    if text.notna().any() and text.dropna().str.fullmatch(r"\d+").all():
-        return pd.to_numeric(text)
-    return text.astype(object).where(text.notna(), None)
+def _is_running(column: pd.Series) -> bool:
+    """Whether each of many features has an entry of its own, as in a running number."""
+    entries = column.dropna().astype(str)
+    return len(entries) > _FEW and entries.is_unique
 
 
-def _whole(column: pd.Series, where: str) -> pd.Series:
-    numbers = column.astype("Float64")
-    given = numbers.dropna()
-    bad = given[given != given.round()]
-    if len(bad):
-        raise LabelError(
-            f"{where} holds {float(bad.iloc[0]):g}, which is no class value; use whole numbers "
-            f"from 0 to {HIGHEST_VALUE}, or name another column."
-        )
-    return numbers.astype("Int64")
+def _keys(column: pd.Series) -> pd.Series:
+    """What rules call each entry, a number or a text; a fraction as it is, None for nothing."""
+    typed = column.convert_dtypes()
+    if pd.api.types.is_bool_dtype(typed):
+        typed = typed.astype("Int64")
+    elif not pd.api.types.is_numeric_dtype(typed):
+        typed = typed.astype("string")
+    key_of: dict[Any, Key | float | None] = {}
+    for entry in typed.dropna().unique():
+        key = number_or_text(entry)
+        key_of[entry] = float(entry) if key is None and not isinstance(entry, str) else key
+    return pd.Series([key_of.get(entry) for entry in typed], column.index, dtype=object)
 
 
 def _partner(
-    frame: gpd.GeoDataFrame, column: str, keys: pd.Series, *, numeric: bool, limited: bool
+    frame: gpd.GeoDataFrame, column: str, keys: pd.Series, *, limited: bool
 ) -> dict[Any, Any]:
     """Map keys to the entries of a column that goes one to one with them; empty if there is none.
 
-    Only columns named like a class are looked at: a running number or an area may go one to one
-    with the classes by chance.
+    Texts go with numbers, and numbers with texts. Only columns named like a class are looked at: a
+    running number or an area may go one to one with the classes by chance.
     """
+    kinds = {type(key) for key in keys.dropna()}
+    if len(kinds) > 1:
+        return {}  # no column holds the values of some and the names of others
+    wanted = int if kinds == {str} else str
     columns = {str(c).lower(): str(c) for c in frame.columns if c != frame.geometry.name}
     for name in CLASS_COLUMNS:
         if columns.get(name, column) == column:
             continue
-        other = _tidy(frame[columns[name]])
-        if pd.api.types.is_numeric_dtype(other) != numeric:
+        pairs = pd.DataFrame({"key": keys, "other": _keys(frame[columns[name]])})
+        pairs = pairs.dropna(subset="key").drop_duplicates()
+        if not all(isinstance(other, wanted) for other in pairs["other"]):
             continue
-        pairs = pd.DataFrame({"key": keys, "other": other}).dropna(subset="key").drop_duplicates()
-        if pairs["other"].isna().any() or not len(pairs):
-            continue
-        if numeric and (pairs["other"] % 1 != 0).any():
-            continue
-        if numeric and limited and not pairs["other"].between(0, HIGHEST_VALUE).all():
+        if wanted is int and limited and not pairs["other"].between(0, HIGHEST_VALUE).all():
             continue
         if pairs["key"].is_unique and pairs["other"].is_unique:
             return dict(zip(pairs["key"], pairs["other"], strict=True))

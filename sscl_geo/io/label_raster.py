@@ -64,7 +64,9 @@ class RasterLabels:
         try:
             self.scene: Scene = open_scene(path) if crs is None else open_in_crs(path, crs)
         except SceneError as error:
-            raise LabelError(f"The labels cannot be used: {error}") from error
+            raise LabelError(
+                f"The labels have no suffix of a vector file, and are no usable raster: {error}"
+            ) from error
         wanted = wanted or Classification()
         self._colors = _color_codes(self.scene, wanted)
         self.crs = grid_wkt(self.scene.geobox)

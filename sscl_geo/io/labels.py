@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 VECTOR_SUFFIXES = (
     ".gpkg", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".fgb", ".gml", ".kml", ".zip",
+    ".shz", ".gdb",
 )  # fmt: skip
-"""Suffixes of files read as vector layers; everything else is tried as a raster."""
+"""Suffixes of files and folders read as vector layers."""
 
 Resampling = Literal["nearest", "majority"]
 Overlap = Literal["last", "first", "smallest", "ignore"]
@@ -115,7 +116,7 @@ def open_labels(
     """Open a class raster or a vector layer of points, lines or polygons.
 
     Args:
-        path: any file that GDAL or pyogrio reads.
+        path: a vector file or folder as :func:`is_vector` knows them, or a raster that GDAL reads.
         classes: the classes to look for, as a table or a CSV, YAML or QML file of it; those found
             in the file if None. A vector column of text is matched to them by name, everything else
             by value.
@@ -140,6 +141,16 @@ def open_labels(
     return open_with(path, classes, column, LabelOptions(layer, remap, resampling, overlap, crs))
 
 
+def is_vector(path: str | os.PathLike[str]) -> bool:
+    """Whether labels are read as vector layers; everything else is tried as a raster.
+
+    That is so of the suffixes :data:`VECTOR_SUFFIXES`, file geodatabases (``.gdb``) among them, and
+    of folders that hold a Shapefile.
+    """
+    path = Path(path)
+    return path.suffix.lower() in VECTOR_SUFFIXES or any(path.glob("*.shp"))
+
+
 def open_with(
     path: str | os.PathLike[str],
     classes: ClassSource | None = None,
@@ -151,7 +162,7 @@ def open_with(
     if not Path(path).exists() and "://" not in path and not path.startswith("/vsi"):
         raise LabelError(f"There is no file {path}; check the path of the labels.")
     wanted, remap = read_classification(classes), read_remap(options.remap)
-    if Path(path).suffix.lower() in VECTOR_SUFFIXES:
+    if is_vector(path):
         if options.resampling != "nearest":
             raise ConfigError(
                 f"The labels {path} are vectors, and resampling is for rasters; leave it out."

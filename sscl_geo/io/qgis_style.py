@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sscl_geo.errors import LabelError
+from sscl_geo.io.remap import Key, number_or_text
+from sscl_geo.io.text_file import read_text
 
 type Color = tuple[int, int, int]
 
@@ -38,9 +40,9 @@ class QgisStyle:
     column: str | None
     classes: tuple[StyleClass, ...]
 
-    def entry(self, value: object) -> StyleClass | None:
-        """The entry of a value, None if the style has none for it."""
-        return next((c for c in self.classes if str(value) in c.values), None)
+    def entry(self, key: Key) -> StyleClass | None:
+        """The entry of a number or text, None if the style has none for it."""
+        return next((c for c in self.classes if key in map(number_or_text, c.values)), None)
 
 
 def read_style(path: str | os.PathLike[str]) -> QgisStyle:
@@ -52,12 +54,7 @@ def read_style(path: str | os.PathLike[str]) -> QgisStyle:
     Raises:
         LabelError: if the file is missing, no QML, or draws no classes.
     """
-    try:
-        return parse_style(Path(path).read_text(encoding="utf-8-sig"), os.fspath(path))
-    except OSError as error:
-        raise LabelError(f"There is no style {path}; check the path.") from error
-    except UnicodeDecodeError as error:
-        raise LabelError(f"{path} is no QML; save the style in QGIS again ({error}).") from error
+    return parse_style(read_text(path, "style"), os.fspath(path))
 
 
 def parse_style(document: str, name: str) -> QgisStyle:
@@ -103,7 +100,7 @@ def style_beside(path: str, layers: Sequence[str] = ()) -> QgisStyle | None:
         layers: layers of a GeoPackage whose styles count.
     """
     found = []
-    beside = Path(path).with_suffix(".qml")
+    beside = Path(path).parent / f"{Path(path).stem}.qml"
     documents = (
         [beside.read_text(encoding="utf-8-sig", errors="replace")] if _is_file(beside) else []
     )
@@ -185,7 +182,8 @@ def _symbol_color(symbol: ET.Element | None) -> Color | None:
     layer = None if symbol is None else symbol.find("layer")
     if layer is None:
         return None
-    options = {o.get("name"): o.get("value", "") for o in layer.iter("Option")}
+    # Not those further down, which are of effects and of the symbols that a pattern is made of.
+    options = {o.get("name"): o.get("value", "") for o in layer.findall("Option/Option")}
     options |= {p.get("k"): p.get("v", "") for p in layer.findall("prop")}
     for name in ("color", "line_color"):
         numbers = options.get(name, "").split(",")[:3]

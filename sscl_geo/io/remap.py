@@ -1,7 +1,7 @@
 """From the classes that labels have to the classes that are wanted."""
 
-import csv
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Final
 
 from sscl_geo.classes import HIGHEST_VALUE, NODATA, nodata_of
 from sscl_geo.errors import LabelError
+from sscl_geo.io.csv_file import read_csv
 
 REST: Final = "*"
 """Source that stands for all that are not named."""
@@ -18,6 +19,9 @@ IGNORE: Final = "ignore"
 
 _NO_LABEL: Final = (NODATA, nodata_of("uint16"))
 """Values that carry no label, in rasters of 8 and of 16 bits."""
+
+_NUMBER: Final = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")
+"""Texts that are whole numbers; longer ones would not fit 64 bits, and are likely to be names."""
 
 type Key = int | str
 type Target = int | str | None
@@ -103,35 +107,27 @@ def _from_yaml(path: str | os.PathLike[str]) -> dict[Key, Target]:
 
 
 def _from_csv(path: str | os.PathLike[str]) -> dict[Key, Target]:
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise LabelError(f"There is no remap {path}; check the path.") from error
-    if not rows or not {"source", "class"} <= set(rows[0]):
-        raise LabelError(f"{path} is no remap; give the columns source,class and a row a source.")
-    sources = [(row["source"] or "").strip() for row in rows]
+    rows = read_csv(path, "remap", ("source", "class"))
+    sources = [row["source"] for row in rows]
     twice = {source for source in sources if sources.count(source) > 1}
     if twice:
         raise LabelError(f"{path} names the source {min(twice)!r} twice; leave one row.")
-    return {s: row["class"] or None for s, row in zip(sources, rows, strict=True)}
+    return {row["source"]: row["class"] or None for row in rows}
 
 
 def number_or_text(value: object) -> Key | None:
     """A whole number as int, also where it is written as text or float; else stripped text.
 
-    None for what is neither, and for empty text.
+    This is the one rule of what a number is, in remaps, columns, styles and legends: ``7``, ``-1``,
+    ``007`` and ``1.0`` are, ``1.5``, ``1e3``, ``1_000`` and digits of other scripts are text.
+
+    Returns:
+        the number or the text; None for what is neither, and for empty text.
     """
     if isinstance(value, str):
         text = value.strip()
-        if not text:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            return text
-        if not value.is_integer():
-            return text
+        number = _NUMBER.fullmatch(text)
+        return int(number[1]) if number else text or None
     if isinstance(value, bool):
         return None
     try:

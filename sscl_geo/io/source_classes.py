@@ -1,19 +1,23 @@
 """Deciding which class each value or name in a file of labels belongs to."""
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sscl_geo.classes import HIGHEST_VALUE, NODATA, ClassTable, map_dtype, nodata_of
-from sscl_geo.errors import LabelError, SkippedLabelWarning
+from sscl_geo.errors import LabelError, SimilarNamesWarning, SkippedLabelWarning
 from sscl_geo.io.class_table import Classification
 from sscl_geo.io.legend import Legend
 from sscl_geo.io.qgis_style import Color
-from sscl_geo.io.remap import REST, Key, Remap
+from sscl_geo.io.remap import REST, Key, Remap, Target
 
 UNKNOWN = -1
 """Index of a source that no class table knows."""
+
+_MOST_LISTED: Final = 40
+"""Sources that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def assign_classes(
         LabelError: if the remap leads to a class that the table has not, nothing is left, or a
             value that stays is no class value: below 0, above 65534, or above 254 without a name.
     """
-    _check_names(sources, remap, where)
+    _check_rules(sources, remap, where)
     if wanted.table is not None:
         return _in_table(sources, wanted.table, wanted.remap, remap, where)
     targets = [_target(source, remap) for source in sources]
@@ -104,6 +108,7 @@ def assign_classes(
     if not values:
         raise LabelError(f"{where} has no label left; let the remap keep at least one class.")
     table = _legend_of(sources, classes_of, values, legend or Legend()).table(values.values())
+    _check_case(table, where)
     index_of = {value: i for i, value in enumerate(table.values)}
     indices = tuple(table.ignore_index if c is None else index_of[values[c]] for c in classes_of)
     return Assignment(table, indices, UNKNOWN, is_named_only)
@@ -134,10 +139,7 @@ def _target(source: SourceClass, *remaps: Remap) -> Any:
 def _in_table(
     sources: Sequence[SourceClass], table: ClassTable, own: Remap, remap: Remap, where: str
 ) -> Assignment:
-    by_name: dict[object, int] = {name: i for i, name in enumerate(table.names)}
-    by_value: dict[object, int] = {value: i for i, value in enumerate(table.values)}
-    to_index: dict[object, int] = {None: table.ignore_index, **by_name, **by_value}
-    strange = [target for target in remap.rules.values() if target not in to_index]
+    strange = [target for target in remap.rules.values() if _in(table, target) == UNKNOWN]
     if strange:
         raise LabelError(
             f"The remap of {where} leads to the class {strange[0]!r}, which is not among "
@@ -147,13 +149,27 @@ def _in_table(
     for source in sources:
         target = _target(source, remap, own)
         if target is not _KEEP:
-            indices.append(to_index[target])
+            indices.append(_in(table, target))
         elif source.is_text:
-            indices.append(next((by_name[k] for k in source.keys if k in by_name), UNKNOWN))
+            found = (_in(table, key) for key in source.keys if isinstance(key, str))
+            indices.append(next((i for i in found if i != UNKNOWN), UNKNOWN))
         else:
-            indices.append(by_value.get(source.value, UNKNOWN))
-    rest = to_index[remap.rules[REST]] if REST in remap.rules else UNKNOWN
+            indices.append(_in(table, source.value))
+    rest = _in(table, remap.rules[REST]) if REST in remap.rules else UNKNOWN
     return Assignment(table, tuple(indices), rest, is_named_only=False)
+
+
+def _in(table: ClassTable, target: Target) -> int:
+    """Index of a class by value or name, whose case counts where names differ in nothing else."""
+    if target is None:
+        return table.ignore_index
+    if isinstance(target, int):
+        return table.values.index(target) if target in table.values else UNKNOWN
+    if target in table.names:
+        return table.names.index(target)
+    folded = [name.casefold() for name in table.names]
+    alike = target.casefold()
+    return folded.index(alike) if folded.count(alike) == 1 else UNKNOWN
 
 
 def _number(
@@ -214,20 +230,37 @@ def _legend_of(
     return Legend(names, colors)
 
 
-def _check_names(sources: Sequence[SourceClass], remap: Remap, where: str) -> None:
-    """Say which names of a remap are not there: most likely they are misspelt."""
+def _check_rules(sources: Sequence[SourceClass], remap: Remap, where: str) -> None:
+    """Say which rules of a remap match nothing: most likely their sources are misspelt."""
     known = {key for source in sources for key in source.keys}
-    missing = [name for name in remap.names if name not in known]
-    if not missing:
+    rules = (*remap.names, *remap.values)
+    missing = [rule for rule in rules if rule not in known]
+    is_idle = len(missing) == len(rules)
+    # Of values only some need to occur: a remap may be that of many files.
+    if not missing or not (is_idle or isinstance(missing[0], str)):
         return
-    there = ", ".join(sorted(key for key in known if isinstance(key, str))) or "none"
-    if not remap.values and len(missing) == len(remap.names):
-        raise LabelError(
-            f"{where} has none of the classes that the remap names, such as {missing[0]!r}; its "
-            f"names are {there}: correct the remap, or give values."
+    listed = [str(k) for k in sorted(known, key=lambda key: (isinstance(key, int), key))]
+    there = ", ".join([*listed[:_MOST_LISTED], *["…"][: len(listed) > _MOST_LISTED]])
+    if is_idle:
+        message = (
+            f"{where} has none of the classes that the remap names, such as {missing[0]!r}; it has "
+            f"{there}: correct the remap."
         )
-    warnings.warn(
-        f"{where} has no class {missing[0]!r}, which the remap names; its names are {there}.",
-        SkippedLabelWarning,
-        stacklevel=4,
-    )
+    else:
+        message = f"{where} has no class {missing[0]!r}, which the remap names; it has {there}."
+    if is_idle and not remap.values:
+        raise LabelError(message)
+    warnings.warn(message, SkippedLabelWarning, stacklevel=4)
+
+
+def _check_case(table: ClassTable, where: str) -> None:
+    """Say which names of classes differ in case only: most likely they are one class."""
+    count = Counter(name.casefold() for name in table.names)
+    alike = [name for name in table.names if count[name.casefold()] > 1]
+    if alike:
+        warnings.warn(
+            f"{where} has the classes {', '.join(alike)}, which differ in case only; merge them by "
+            "a remap if they are one.",
+            SimilarNamesWarning,
+            stacklevel=4,
+        )

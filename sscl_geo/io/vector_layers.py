@@ -1,6 +1,9 @@
 """Reading layers of a vector file."""
 
+import posixpath
 from collections.abc import Sequence
+from pathlib import PurePosixPath
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import geopandas as gpd
 import pandas as pd
@@ -10,6 +13,7 @@ from pyogrio.errors import DataSourceError
 from pyproj.exceptions import CRSError
 
 from sscl_geo.errors import LabelError
+from sscl_geo.io.labels import VECTOR_SUFFIXES
 
 LAYER_COLUMN = "layer"
 """Column that says of which layer a feature is, where several were read."""
@@ -21,7 +25,8 @@ def read_layers(
     """Read one layer, or several one after the other.
 
     Args:
-        path: any file that pyogrio reads, or GeoParquet.
+        path: any file or folder that pyogrio reads, or GeoParquet; in a ZIP the files may also lie
+            in a folder.
         layers: their names; the only one that there is if empty.
         crs: coordinate reference system in place of the one that the file names.
 
@@ -37,9 +42,10 @@ def read_layers(
         if path.lower().endswith((".parquet", ".geoparquet")):
             names, frames = (), [gpd.read_parquet(path)]
         else:
-            names = _choose(path, layers)
-            frames = [gpd.read_file(path, layer=name, engine="pyogrio") for name in names]
-    except (DataSourceError, OSError, ValueError) as error:
+            source = _unpacked(path)
+            names = _choose(source, path, layers)
+            frames = [gpd.read_file(source, layer=name, engine="pyogrio") for name in names]
+    except (DataSourceError, OSError, ValueError, BadZipFile) as error:
         raise LabelError(
             f"Cannot read {path} as a vector layer; give a file that ogrinfo can read ({error})."
         ) from error
@@ -54,8 +60,20 @@ def read_layers(
     return gpd.GeoDataFrame(pd.concat(same, ignore_index=True), crs=first.crs), names
 
 
-def _choose(path: str, layers: Sequence[str]) -> tuple[str, ...]:
-    there = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+def _unpacked(path: str) -> str:
+    """What GDAL opens: of a ZIP, its only layer, or the folder of all layers; else the path."""
+    if not is_zipfile(path):
+        return path
+    with ZipFile(path) as file:
+        names = [name for name in file.namelist() if not name.startswith("__MACOSX/")]
+    layers = [name for name in names if PurePosixPath(name).suffix.lower() in VECTOR_SUFFIXES]
+    within = posixpath.commonpath(layers or names) if names else ""
+    # In braces, GDAL takes a file of any suffix, such as .shz, for a ZIP.
+    return f"/vsizip/{{{path}}}/{within}" if within else path
+
+
+def _choose(source: str, path: str, layers: Sequence[str]) -> tuple[str, ...]:
+    there = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
     if not layers and len(there) == 1:
         return (there[0],)
     missing = [layer for layer in layers if layer not in there]

@@ -68,6 +68,8 @@ def fields(tmp_path):
         ("c.json", ('[{"value": 3, "name": "water", "color": "#1f78b4"},'
                    ' {"value": 1, "name": "forest", "color": "#056307"}]')),
         ("c.csv", "value,name,color\n3,water,#1f78b4\n1,forest,#056307\n"),
+        ("semicolons.csv", "value;name;color\n3;water;#1f78b4\n1;forest;#056307\n"),
+        ("excel.csv", "Value, Name,COLOR\n3, water,#1f78b4\n,,\n1,forest,#056307,\n,,\n"),
     ],
 )  # fmt: skip
 def test_the_same_table_in_each_format(tmp_path, name, text):
@@ -91,6 +93,10 @@ def test_a_yaml_of_names_alone(tmp_path):
         ("- value: 3\n  name: water\n  color: #1f78b4\n", "put it in quotes"),
         ("- {value: 3, name: water, color: [1, 2]}\n", "not a colour"),
         ("water: 3\n", "no whole number under 'value'"),
+        ("1: water\n2: forest\n1: field\n", "names '1' twice in the mapping of line 1"),
+        ("- {value: 1, name: a, value: 2}\n", "names 'value' twice in the mapping of line 1"),
+        ("- {value: 010, name: water}\n", "Line 1 .* the number 010"),
+        ("1: 2024-13-45\n", "cannot be read as YAML"),
     ],
 )
 def test_a_yaml_that_is_no_table_is_refused(tmp_path, text, message):
@@ -113,6 +119,20 @@ def test_categories_give_values_names_and_colours(tmp_path, symbol):
     path.write_text(categorized(rows, symbol))
     assert read_class_table(path) == TABLE
     assert read_classification(path).column == "cover"
+
+
+COLOR = '<Option type="Map"><Option name="color" value="0,0,0,255"/></Option>'
+
+
+@pytest.mark.parametrize("inside", [f"<effect>{COLOR}</effect>", f"<symbol>{COLOR}</symbol>"])
+def test_effects_and_inner_symbols_do_not_colour_a_class(tmp_path, inside):
+    path = tmp_path / "style.qml"
+    path.write_text(
+        categorized(
+            [("3", "water", "31,120,180")], NEW_SYMBOL.replace("</layer>", f"{inside}</layer>")
+        )
+    )
+    assert read_class_table(path)[0].color == WATER.color
 
 
 def test_texts_of_categories_lead_to_the_names_of_the_legend(tmp_path, fields):

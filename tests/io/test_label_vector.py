@@ -1,3 +1,5 @@
+from zipfile import ZipFile
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from sscl_geo.classes import IGNORE_INDEX, ClassTable
-from sscl_geo.errors import ConfigError, LabelError, SkippedLabelWarning
+from sscl_geo.errors import ConfigError, LabelError, SimilarNamesWarning, SkippedLabelWarning
+from sscl_geo.io.class_column import read_classes
 from sscl_geo.io.labels import open_labels
 
 GRID = GeoBox((40, 50), Affine(10, 0, 300_000, 0, -10, 4_100_000), "EPSG:32612")
@@ -125,6 +128,125 @@ def test_numbers_written_as_text_are_numbers(write):
         9,
         10,
     )
+
+
+def test_text_with_a_fraction_of_zero_or_a_sign_is_a_number_too(write):
+    path = write([pixel(0, 0), pixel(0, 1)], label=["1.0", "+9"])
+    assert open_labels(path).classes.values == (1, 9)
+
+
+def test_numbers_among_names_keep_their_values(write):
+    labels = open_labels(write([pixel(0, i) for i in range(3)], label=["5", "n/a", "5.0"]))
+    assert labels.classes.values == (1, 5)
+    assert labels.classes.names == ("n/a", "class 5")
+    assert labels.on_grid(GRID)[0, :3].tolist() == [1, 0, 1]
+
+
+def test_numbers_among_names_are_matched_to_a_table_by_value(write):
+    path = write([pixel(0, 0), pixel(0, 1)], label=["5", "oak"])
+    table = ClassTable.from_values([5, 6], {5: "ash", 6: "oak"})
+    assert open_labels(path, table).on_grid(GRID)[0, :2].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("text", ["٣", "1e2", "1_0", "7" * 19])
+def test_other_text_is_a_name(write, text):
+    assert open_labels(write([pixel(0, 0)], label=[text])).classes.names == (text,)
+
+
+def test_true_and_false_are_1_and_0_also_beside_nothing():
+    mixed = np.array([True, None, False], object)
+    points = [pixel(0, i) for i in range(3)]
+    frame = gpd.GeoDataFrame({"class": mixed}, geometry=points, crs="EPSG:32612")
+    assert read_classes(frame, "labels.parquet").classes.values == (0, 1)
+
+
+def test_an_infinite_class_is_named(write):
+    with pytest.raises(LabelError, match="holds inf, which is no class value"):
+        open_labels(write([pixel(0, 0), pixel(0, 1)], value=[1.0, np.inf]))
+
+
+MANY = [pixel(0, i) for i in range(9)]
+
+
+def test_a_running_number_is_passed_over_for_the_next_column(write):
+    path = write(MANY, id=list(range(9)), code=["a", "b", "c"] * 3)
+    assert open_labels(path).classes.names == ("a", "b", "c")
+
+
+def test_the_landuse_of_openstreetmap_is_found_beside_its_ids(write):
+    ways = [f"way/{i}" for i in range(9)]
+    path = write(MANY, id=ways, landuse=["farm", "forest", "grass"] * 3)
+    assert open_labels(path).classes.names == ("farm", "forest", "grass")
+
+
+@pytest.mark.parametrize("other", [{}, {"height": [3.5] * 9}])
+def test_a_running_number_alone_is_refused_until_it_is_named(write, other):
+    path = write(MANY, code=list(range(9)), **other)
+    with pytest.raises(LabelError, match="'code' differs in each of its 9 features; name one of"):
+        open_labels(path)
+    assert len(open_labels(path, column="code").classes) == 9
+
+
+def test_names_that_differ_in_case_only_are_told(write):
+    path = write([pixel(0, 0), pixel(0, 1), pixel(0, 2)], label=["Oak ", "oak", "ash"])
+    with pytest.warns(SimilarNamesWarning, match="classes Oak, oak, which differ in case only"):
+        open_labels(path)
+
+
+def test_a_table_knows_names_whatever_their_case(write):
+    path = write([pixel(0, 0), pixel(0, 1)], label=["OAK", "ash"])
+    table = ClassTable.from_values([1, 2], {1: "oak", 2: "Ash"})
+    assert open_labels(path, table).on_grid(GRID)[0, :2].tolist() == [0, 1]
+
+
+def test_case_counts_where_names_of_a_table_differ_in_nothing_else(write):
+    table = ClassTable.from_values([1, 2], {1: "oak", 2: "Oak"})
+    path = write([pixel(0, 0)], label=["Oak"])
+    assert open_labels(path, table).on_grid(GRID)[0, 0] == 1
+    with pytest.raises(LabelError, match="'OAK', which is not among oak, Oak"):
+        open_labels(write([pixel(0, 0)], "other.gpkg", label=["OAK"]), table)
+
+
+def test_an_empty_part_of_a_collection_takes_nothing_with_it(write):
+    whole = shapely.GeometryCollection([box(0, 0, 4, 2), shapely.Polygon()])
+    assert np.count_nonzero(open_labels(write([whole], value=[1])).on_grid(GRID) == 0) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("l.gdb", "OpenFileGDB"), ("l.shz", "ESRI Shapefile")]
+)
+def test_databases_in_folders_and_zipped_shapefiles_are_read(tmp_path, name, driver):
+    frame = gpd.GeoDataFrame({"label": ["oak"]}, geometry=[pixel(0, 0)], crs="EPSG:32612")
+    frame.to_file(tmp_path / name, driver=driver)
+    assert open_labels(tmp_path / name).on_grid(GRID)[0, 0] == 0
+
+
+def test_a_folder_with_a_shapefile_is_read(write, tmp_path):
+    write([pixel(0, 0)], "labels.shp", value=[1])
+    assert open_labels(tmp_path).on_grid(GRID)[0, 0] == 0
+
+
+@pytest.mark.parametrize("file", ["l.shp", "l.gpkg"])
+@pytest.mark.parametrize("beside", [{}, {"a/readme.txt": b"", "__MACOSX/a/._l": b""}])
+def test_a_zip_may_hold_its_files_in_a_folder(write, tmp_path, file, beside):
+    write([pixel(0, 0)], file, value=[1])
+    with ZipFile(tmp_path / "l.zip", "w") as archive:
+        for part in tmp_path.glob("l.[!z]*"):
+            archive.write(part, f"a/{part.name}" if beside else f"a/b/{part.name}")
+        for name, content in beside.items():
+            archive.writestr(name, content)
+    assert open_labels(tmp_path / "l.zip").on_grid(GRID)[0, 0] == 0
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    (tmp_path / "l.zip").write_bytes(b"PK\x05\x06" + b"\xff" * 18)
+    with pytest.raises(LabelError, match="Cannot read"):
+        open_labels(tmp_path / "l.zip")
+
+
+def test_a_folder_without_layers_is_refused(tmp_path):
+    with pytest.raises(LabelError, match="no suffix of a vector file, and are no usable raster"):
+        open_labels(tmp_path)
 
 
 def test_a_given_table_matches_text_by_name(write):

@@ -156,6 +156,32 @@ def test_a_value_beside_a_name_is_a_source_too(points):
     assert labels.classes.names == ("trees",)
 
 
+@pytest.mark.parametrize("one", [1, "1"])
+def test_rules_by_value_reach_numbers_among_names(points, one):
+    path = points(label=["1", "2.0", "n/a"])
+    labels = open_labels(path, remap={one: "oak", 2: "ash", "n/a": None})
+    assert labels.classes.values == (1, 2)
+    assert labels.classes.names == ("oak", "ash")
+
+
+def test_a_rule_by_value_reaches_a_number_below_0_in_text(points):
+    labels = open_labels(points(label=["-1", "2"]), remap={-1: "ignore"})
+    assert labels.classes.values == (2,)
+
+
+def test_a_remap_that_matches_nothing_is_told(points, nlcd):
+    with pytest.warns(SkippedLabelWarning, match="none of the classes.*such as 7; it has oak, 1"):
+        open_labels(points(label=["oak", "1"]), remap={7: "trees", 8: None})
+    with pytest.warns(SkippedLabelWarning, match="none of the classes.*such as 12"):
+        open_labels(nlcd, remap={12: "trees"})
+
+
+def test_a_rule_leads_to_a_class_of_the_table_whatever_its_case(nlcd):
+    table = ClassTable.from_values([1, 2], {1: "water", 2: "Forest"})
+    labels = open_labels(nlcd, table, remap={11: "WATER", "*": "forest"})
+    assert shown(labels) == [["water", "Forest", "Forest"], ["Forest", "Forest", None]]
+
+
 def test_a_dropped_feature_hides_what_lies_under_it(tmp_path):
     path = tmp_path / "labels.gpkg"
     boxes = [shapely.box(0, 0, 100, 100), shapely.box(0, 0, 50, 100)]
@@ -185,6 +211,7 @@ def test_nothing_left_is_refused(points):
         ("remap.yaml", "41: forest\n'42': 2\nwater: ignore\n'*': null\n"),
         ("remap.json", '{"41": "forest", "42": 2, "water": null, "*": "Ignore"}'),
         ("remap.csv", "source,class\n41,forest\n42, 2\nwater,\n*,ignore\n"),
+        ("excel.csv", "Source; Class\n41;forest\n42;2\n;\nwater;\n*;ignore\n;\n"),
     ],
 )
 def test_files_hold_what_a_mapping_holds(tmp_path, name, text):
@@ -200,6 +227,9 @@ def test_files_hold_what_a_mapping_holds(tmp_path, name, text):
         ("a.yaml", "a: [1\n", "cannot be read as YAML"),
         ("a.yaml", "yes: forest\n", "source True.*quote"),
         ("a.yaml", "1: 70000\n", "class 70000"),
+        ("a.yaml", "1: oak\n2: ash\n1: elm\n", "names '1' twice"),
+        ("a.json", '{"oak": 1, "oak": 2}', "names 'oak' twice"),
+        ("a.yaml", "1: oak\n\n010: ash\n", "Line 3 .* 010, which YAML takes for octal"),
         ("a.csv", "from,to\n1,2\n", "source,class"),
         ("a.csv", "source,class\n1,2\n1,3\n", "'1' twice"),
         (None, None, "There is no remap"),
@@ -210,4 +240,11 @@ def test_a_file_that_is_no_remap_is_refused(tmp_path, name, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(LabelError, match=message):
+        read_remap(path)
+
+
+def test_a_remap_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "remap.csv"
+    path.write_bytes("source,class\nWälder,1\n".encode("cp1252"))
+    with pytest.raises(LabelError, match="no text in UTF-8; save it"):
         read_remap(path)
