@@ -24,7 +24,7 @@ from sscl_geo.evaluation.figures import Evaluation, sum_up
 from sscl_geo.evaluation.tally import Tally
 from sscl_geo.evaluation.value_codes import ValueCodes
 from sscl_geo.io.class_table import read_class_table
-from sscl_geo.io.labels import LabelOptions, Labels, check_overlap, open_with
+from sscl_geo.io.labels import LabelOptions, Labels, check_overlap, is_vector, open_with
 from sscl_geo.io.legend import Legend, read_legend
 from sscl_geo.io.reading import SceneReader
 from sscl_geo.io.region import Region
@@ -139,7 +139,7 @@ def _opener(
     """Say which labels belong to a map: from a folder its own, else the same for all."""
     if isinstance(labels, str | os.PathLike):
         folder = Path(labels)
-        if folder.is_dir():
+        if folder.is_dir() and not is_vector(folder):
             return lambda path: open_with(folder / Path(path).name, classes, column, options)
         labels = open_with(labels, classes, column, options)
     opened = labels

@@ -21,6 +21,10 @@ _PARTS_OF_A_SIDE = 64
 """Edges are cut to a 64th of the area's extent before they are reprojected. A straight edge of one
 degree strays by 120 m from a straight line in UTM; cut so, by 3 cm."""
 
+_LARGE = 20
+"""Degrees from which on an area may reach beyond what a projection knows: the part around the
+ground that is asked about is enough then."""
+
 
 class Area:
     """Ground to look at, as one polygon in whatever coordinate reference system it is asked for.
@@ -56,15 +60,27 @@ class Area:
         return shapely.union_all([moved_east(carried, turn) for turn in turns])
 
     def _bent(self, crs: pyproj.CRS, around: BaseGeometry) -> BaseGeometry:
-        carried = _carry(self._geometry, self.crs, crs)
-        if not np.isfinite(shapely.bounds(carried)).all():
-            # It reaches beyond what the projection knows: the part near the ground is enough.
-            near = shapely.box(*shapely.total_bounds(_carry(around, crs, self.crs)))
-            near = near.buffer(0.05 * near.length)
-            carried = _carry(shapely.intersection(self._geometry, near), self.crs, crs)
+        geometry = self._geometry
+        west, south, east, north = geometry.bounds
+        from_degrees = self.crs.is_geographic and not crs.is_geographic
+        if from_degrees and max(east - west, north - south) > _LARGE:
+            geometry = shapely.intersection(geometry, _surroundings(around, crs, self.crs))
+        carried = _carry(geometry, self.crs, crs)
         if crs.is_geographic and not self.crs.is_geographic:
             carried = cut_at_antimeridian(carried)
         return shapely.make_valid(carried[0])
+
+
+def _surroundings(around: BaseGeometry, crs: pyproj.CRS, degrees: pyproj.CRS) -> BaseGeometry:
+    """A box in longitude and latitude around some ground, with a margin."""
+    west, south, east, north = shapely.total_bounds(_carry(around, crs, degrees))
+    poles = gpd.GeoSeries.from_xy([0, 0], [-90, 90], crs=degrees).to_crs(crs).to_numpy()
+    holds_pole = np.isfinite(shapely.bounds(poles)).all(axis=1) & shapely.contains(around, poles)
+    if holds_pole.any():
+        west, east = -180.0, 180.0
+        south, north = (-90.0 if holds_pole[0] else south), (90.0 if holds_pole[1] else north)
+    margin = 0.05 * (east - west + north - south)
+    return shapely.box(west - margin, south - margin, east + margin, north + margin)
 
 
 def _carry(geometry: BaseGeometry, source: pyproj.CRS, target: pyproj.CRS) -> NDArray[np.object_]:
