@@ -19,7 +19,7 @@ from sscl_geo.callbacks.checkpoints import Checkpoints
 from sscl_geo.callbacks.collapse import CollapseMonitor
 from sscl_geo.callbacks.plateau import Plateau
 from sscl_geo.datamodules.pairs import PairDataModule
-from sscl_geo.errors import BandError, TrainingError
+from sscl_geo.errors import BandError, ConfigError, TrainingError
 from sscl_geo.io.atomic import atomic_path, ensure_folder
 from sscl_geo.io.scene import Scene
 from sscl_geo.io.statistics import BandStatistics
@@ -158,6 +158,7 @@ def pretrain(
     bands_found = len(_statistics(data).bands)
     if task is None:
         extra = dict(task_options or {})
+        _check_own_names(extra)
         if "queue_size" in method_options(method):
             extra.setdefault("queue_size", queue_size_for(_distinct_views(data)))
         task = build_task(method, encoder=encoder_name, in_channels=bands_found, lr=lr, **extra)
@@ -231,6 +232,15 @@ def _distinct_views(data: PairDataModule) -> int:
     low, high = data.hparams["zoom"]
     side = data.hparams["patch_size"] * (low * high) ** 0.5
     return int(sum(height * width for height, width in (s.shape for s in _scenes(data))) / side**2)
+
+
+def _check_own_names(options: dict[str, Any]) -> None:
+    """Refuse options of the task that the training has under a name of its own."""
+    own = {"method": "method", "encoder": "encoder", "in_channels": "bands", "lr": "lr"}
+    for name in own.keys() & options.keys():
+        raise ConfigError(
+            f"The option {name} of the method has one of its own in training; give --{own[name]}."
+        )
 
 
 def _to_bundle(task: PairTask, data: PairDataModule, provenance: dict[str, str]) -> Bundle:

@@ -1,8 +1,11 @@
 """Options of what a verb calls, which the verb itself does not name."""
 
+import re
 from collections.abc import Sequence
 
 from sscl_geo.errors import ConfigError
+
+_EXPONENT = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+")
 
 
 def parse_options(words: Sequence[str]) -> dict[str, object]:
@@ -22,11 +25,16 @@ def parse_options(words: Sequence[str]) -> dict[str, object]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name.isidentifier():
-            raise ConfigError(f"The option '{word}' is not NAME=VALUE; write for example lr=0.001.")
+            raise ConfigError(
+                f"The option '{word}' is not NAME=VALUE; write for example momentum=0.99."
+            )
         try:
-            found[name] = yaml.safe_load(value)
+            read = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ConfigError(
                 f"The value of the option '{word}' cannot be read; quote it."
             ) from error
+        # YAML 1.1 takes 1e-4 for a text, as it lacks a point.
+        is_number = isinstance(read, str) and _EXPONENT.fullmatch(read)
+        found[name] = float(read) if is_number else read
     return found

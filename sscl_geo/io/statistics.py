@@ -20,7 +20,7 @@ from sscl_geo.progress import track
 PERCENTILES = (2.0, 50.0, 98.0)
 """Percentiles that are kept: the usual stretch of a picture, and the median."""
 
-_FORMAT = 1
+_FORMAT = 2
 _WINDOW = 512
 _KEPT_PER_WINDOW = 4096
 
@@ -163,6 +163,7 @@ def _measure(
     zeros = np.zeros(len(names))
     moments = _Moments(0, zeros.copy(), zeros.copy(), zeros + np.inf, zeros - np.inf)
     kept: list[NDArray[np.float64]] = []
+    stands_for: list[NDArray[np.float64]] = []  # how many pixels each kept one speaks for
     looked = 0
     for number, corners in track(places, "band statistics"):
         with readers[number] as reader:
@@ -173,9 +174,11 @@ def _measure(
                 values = patch.pixels[:, patch.valid].astype(np.float64)
                 moments.merge(values)
                 looked += patch.valid.size
-                if values.shape[1] > _KEPT_PER_WINDOW:
-                    values = values[:, rng.choice(values.shape[1], _KEPT_PER_WINDOW, replace=False)]
+                count = values.shape[1]
+                if count > _KEPT_PER_WINDOW:
+                    values = values[:, rng.choice(count, _KEPT_PER_WINDOW, replace=False)]
                 kept.append(values)
+                stands_for.append(np.full(values.shape[1], count / max(1, values.shape[1])))
     if moments.count == 0:
         raise SceneError(
             f"{readers[0].scene.path}{' and the other scenes' if len(readers) > 1 else ''} "
@@ -184,7 +187,7 @@ def _measure(
     variance = moments.deviation / moments.count
     # Rounding leaves a constant band a tiny deviation, by which nobody may divide.
     variance[moments.minimum == moments.maximum] = 0
-    percentiles = np.percentile(np.concatenate(kept, axis=1), PERCENTILES, axis=1).T
+    percentiles = _percentiles(np.concatenate(kept, axis=1), np.concatenate(stands_for))
     return BandStatistics(
         bands=names,
         mean=tuple(moments.mean.tolist()),
@@ -195,6 +198,15 @@ def _measure(
         valid_share=moments.count / looked,
         pixels=moments.count,
     )
+
+
+def _percentiles(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Percentiles (bands, percentiles) of values (bands, pixels) that weigh differently."""
+    if (weights == weights[0]).all():
+        return np.percentile(values, PERCENTILES, axis=1).T
+    shares = np.array(PERCENTILES) / 100
+    found = [np.quantile(band, shares, weights=weights, method="inverted_cdf") for band in values]
+    return np.array(found)
 
 
 def _key(

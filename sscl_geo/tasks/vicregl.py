@@ -50,7 +50,7 @@ class VICRegL(VICReg):
         **options: Any,
     ) -> None:
         if not 0 <= instance_weight < 1:
-            raise ConfigError(f"instance_weight is {instance_weight}; give a number from 0 to 1.")
+            raise ConfigError(f"instance_weight is {instance_weight}; give one from 0 to below 1.")
         super().__init__(encoder, in_channels, weights, **options)
 
     @property

@@ -100,7 +100,10 @@ class RandomWarp(nn.Module):
             linear = torch.diag_embed(sign)
         if self.quarter_turns and height == width:
             turn = torch.randint(0, 2, (batch, 1, 1), device=device).bool()
-            # A quarter turn; the half turn is among the flips, and so are the others with these.
+            # A quarter turn. The half turn is among the flips; without these it is drawn here.
+            if not self.flips:
+                half = torch.randint(0, 2, (batch, 1, 1), device=device).double()
+                linear = linear * (1 - 2 * half)
             turned = torch.stack([linear[..., 1], -linear[..., 0]], dim=-1)
             linear = torch.where(turn, turned, linear)
         if self.zoom != (1.0, 1.0):

@@ -71,6 +71,7 @@ def test_a_folder_holds_run_and_bundle(workplace, capsys) -> None:
         (["--batch-size", "1"], "2 pairs"),
         (["--method", "bayol"], "no method 'bayol'"),
         (["--option", "momentum"], "not NAME=VALUE"),
+        (["--option", "lr=0.1"], "give --lr"),
         (["--option", "momentun=0.9"], "no option momentun"),
         (["--accumulate", "0"], "at least 1 of each"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),

@@ -20,6 +20,15 @@ def named_by(matrix: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return mapped.unflatten(2, (height, width))
 
 
+def test_all_quarter_turns_are_drawn_without_flips() -> None:
+    torch.manual_seed(0)
+    found = RandomWarp(flips=False).draw(400, (8, 8), torch.device("cpu"))[..., :2]
+    kinds, counts = found.round().flatten(1).unique(dim=0, return_counts=True)
+    assert len(kinds) == 4
+    assert (torch.linalg.det(kinds.reshape(4, 2, 2)) == 1).all()
+    assert counts.min() > 60
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (12, 20), (1, 1), (7, 7)])
 def test_flips_and_quarter_turns_move_pixels_exactly(shape: tuple[int, int]) -> None:
     image = painted(64, *shape)

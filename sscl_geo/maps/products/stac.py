@@ -26,7 +26,6 @@ _EXTENSIONS: Final = tuple(
     for name in ("projection/v2.0.0", "raster/v2.0.0", "classification/v2.0.0", "processing/v1.2.0")
 )
 _BESIDE: Final = {
-    ".tif.aux.xml": ("attributes", "metadata"),
     ".qml": ("style", "style"),
     ".gpkg": ("polygons", "data"),
     ".fgb": ("polygons-flatgeobuf", "data"),
@@ -194,6 +193,9 @@ def _resolution(geobox: GeoBox) -> dict[str, float]:
 def _other_assets(class_map: FinishedMap, beside: Path) -> dict[str, dict[str, Any]]:
     path = class_map.path
     found = {}
+    attributes = path.with_name(f"{path.name}.aux.xml")
+    if attributes.is_file():
+        found["attributes"] = asset(attributes, beside, ["metadata"])
     for ending, (key, role) in _BESIDE.items():
         other = path.with_name(path.stem + ending)
         if other.is_file():
