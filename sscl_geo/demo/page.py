@@ -25,7 +25,7 @@ _FILES = {
     "map.qml": "its QGIS style, loaded by itself",
     "map.tif.aux.xml": "its category names and attribute table, for GDAL and QGIS",
     "map.gpkg": "the map as polygons",
-    "map.confidence.tif": "probability of the class shown, in percent",
+    "map.confidence.tif": "probability of the most probable class, in percent",
     f"{RANDOM}/map.tif": "map of the encoder from random initialisation",
     "encoder.safetensors": "pretrained encoder",
     "model.safetensors": "fine-tuned model, for sscl-geo segment",

@@ -74,7 +74,7 @@ class MapProducts:
 
     @property
     def confidence(self) -> Path | None:
-        """Probability of the class shown, in whole percent; None if not wanted."""
+        """Probability of the most probable class, in whole percent; None if not wanted."""
         return self.layers.get("confidence")
 
     @property

@@ -124,9 +124,9 @@ def make_layer(name: LayerName, classes: ClassTable, decision: Decision = _MOST_
     """One of the layers beside the class map.
 
     ========================  ======================================================================
-    ``confidence``            probability of the class shown, in percent
+    ``confidence``            probability of the most probable class, in percent
     ``entropy``               entropy of the probabilities, in percent of its largest value log K
-    ``margin``                lead of the class shown over the next, in percent
+    ``margin``                lead of the most probable class over the next, in percent
     ``disagreement``          see :func:`disagreement`, in percent
     ``probabilities``         a band for each class, uint8, in 250ths
     ``probabilities16``       a band for each class, float16

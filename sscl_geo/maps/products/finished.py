@@ -38,7 +38,8 @@ class FinishedMap:
         pixels: number of pixels of each class, int64 of shape (K,).
         hectares: ground area of each class, float64 of shape (K,); NaN if not known.
         tags: text by name from the file: versions, bundle, parameters.
-        confidence: raster of the probability of the class shown, in percent, if one lies beside.
+        confidence: raster of the probability of the most probable class, in percent, if one of the
+            same run lies beside.
     """
 
     path: Path
