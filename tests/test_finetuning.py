@@ -212,7 +212,7 @@ def test_patience_without_validation_is_refused(made):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lr": -1.0}, "learning rate is -1.0; give one above 0"),
+        ({"lr": -1.0}, "learning rate is -1.0; give one of 0 or more"),
         ({"checkpoint_steps": 0}, "cannot be 0 steps apart"),
         ({"patch_size": 0}, "Patches of 0 pixels hold nothing"),
         ({"num_workers": -1}, "cannot be -1 reading processes"),

@@ -75,11 +75,13 @@ class MapClasses:
             return Matched(labels.classes.classes)
         by_name = {name.casefold(): value for value, name in self.names.items()}
         names = [c.name.casefold() for c in labels.classes]
-        value_of = {name: by_name[name] for name in names if name in by_name}
+        # A number among names is read as a value without a name, and may be a name of the maps.
+        called = {name: by_name.get(name, by_name.get(str(_number(name)))) for name in names}
+        value_of = {name: value for name, value in called.items() if value is not None}
         lacking: dict[str, int] = {}
         if len(value_of) < len(set(names)):
             known = {*self.names, *self.held}
-            numbers = {name: self._number_in(name) for name in names if name not in by_name}
+            numbers = {name: self._number_in(name) for name in names if name not in value_of}
             value_of |= {name: n for name, n in numbers.items() if n is not None and n in known}
             if not value_of:
                 here = ", ".join(self.names.get(v, f"class {v}") for v in sorted(known))

@@ -74,12 +74,12 @@ def optimizer_with_schedule(
             adapts the rate of decayed parameters only, as BYOL does.
 
     Raises:
-        ConfigError: if there is no such optimiser, or the rate is not above 0.
+        ConfigError: if there is no such optimiser, or the rate is negative.
     """
     if optimizer not in _OPTIMIZERS:
         raise ConfigError(f"There is no optimizer {optimizer!r}; choose {', '.join(_OPTIMIZERS)}.")
-    if not lr > 0:
-        raise ConfigError(f"The learning rate is {lr}; give one above 0.")
+    if lr < 0:
+        raise ConfigError(f"The learning rate is {lr}; give one of 0 or more.")
     built = _OPTIMIZERS[optimizer](groups, lr=lr)
     scheduler = LambdaLR(built, lambda step: warmup_cosine(step, warmup, total))
     return {"optimizer": built, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -49,7 +49,8 @@ def test_a_class_that_the_map_lacks_has_a_value_that_no_map_uses(make_map, label
 def test_a_name_that_is_the_text_of_a_value_means_it(make_map, make_scene, label_row, named):
     values = row(1, 1, 2, 2)
     path = make_map(values, NAMED) if named else make_scene(values[None])
-    labels = label_row(path, ["1", "water" if named else "class 1", "2", "class 2"])
+    names = ["1", "water", "2", "forest"] if named else ["class 1", "class 1", "2", "2"]
+    labels = label_row(path, names)
     result = evaluate(path, labels)
     assert result.confusion.tolist() == [[2, 0], [0, 2]]
 
@@ -57,9 +58,9 @@ def test_a_name_that_is_the_text_of_a_value_means_it(make_map, make_scene, label
 def test_names_that_are_numbers_of_something_else_are_no_values(make_map, label_row):
     zones = ClassTable.from_values([1, 2, 3], {1: "2", 2: "3", 3: "A"})
     path = make_map(row(1, 2, 3, 1), zones)
-    with pytest.warns(UnmatchedClassWarning, match="lacks 1,"):
+    with pytest.warns(UnmatchedClassWarning, match="lacks class 1,"):
         result = evaluate(path, label_row(path, ["2", "3", "A", "1"]))
-    assert names_of(result) == {0: "1", 1: "2", 2: "3", 3: "A"}
+    assert names_of(result) == {0: "class 1", 1: "2", 2: "3", 3: "A"}
     assert np.diag(result.confusion).tolist() == [0, 1, 1, 1]
 
 
