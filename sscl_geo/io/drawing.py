@@ -91,9 +91,9 @@ def _parts(geometries: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArra
 def _cut_to(ground: BaseGeometry, geometries: NDArray[np.object_]) -> NDArray[np.object_]:
     """Large geometries cut to the surroundings of some ground, others as they are."""
     large = shapely.get_num_coordinates(geometries) > _MANY_VERTICES
-    if not large.any():
-        return geometries
     left, bottom, right, top = ground.bounds
     beyond = max(right - left, top - bottom)
     box = left - beyond, bottom - beyond, right + beyond, top + beyond
-    return np.where(large, shapely.clip_by_rect(geometries, *box), geometries)
+    result = geometries.copy()
+    result[large] = shapely.clip_by_rect(geometries[large], *box)
+    return result
